@@ -1,0 +1,118 @@
+//! The profiler's figures on itself: what it holds, what it lost and why.
+
+/// Why something could not be recorded. Each reason has a counter of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The table of live samples was full: the sample is lost, estimates are
+    /// too low.
+    LiveTableFull,
+    /// The inner allocator's address does not fit the table's 48 bits: lost.
+    AddressRange,
+    /// The table of stacks was full: the sample counts under "overflow".
+    StackTableFull,
+    /// The table of sites was full: the sample counts under its stack's or the
+    /// overflow row, without its size class.
+    SiteTableFull,
+    /// All unwinders were in use by other threads: the sample counts with the
+    /// few frames that frame pointers gave.
+    WalkersBusy,
+    /// No frame could be read at all: the sample counts without a stack.
+    NoStack,
+    /// Own memory could not be mapped: the sample is lost.
+    NoMemory,
+}
+
+impl DropReason {
+    /// All reasons, in the order of their counters.
+    pub const ALL: [DropReason; 7] = [
+        DropReason::LiveTableFull,
+        DropReason::AddressRange,
+        DropReason::StackTableFull,
+        DropReason::SiteTableFull,
+        DropReason::WalkersBusy,
+        DropReason::NoStack,
+        DropReason::NoMemory,
+    ];
+
+    /// A stable `snake_case` name, as used for metric labels.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DropReason::LiveTableFull => "live_table_full",
+            DropReason::AddressRange => "address_range",
+            DropReason::StackTableFull => "stack_table_full",
+            DropReason::SiteTableFull => "site_table_full",
+            DropReason::WalkersBusy => "walkers_busy",
+            DropReason::NoStack => "no_stack",
+            DropReason::NoMemory => "no_memory",
+        }
+    }
+}
+
+/// How stacks are captured at present.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Walker {
+    /// Nothing was sampled yet.
+    #[default]
+    Undecided,
+    /// The program has frame pointers: their chain agreed with the unwind
+    /// tables when both were tried.
+    FramePointers,
+    /// By the unwind tables (`.eh_frame`) of the loaded objects.
+    UnwindTables,
+    /// By frame pointers because no unwind table could be read; stacks are
+    /// short where code was built without them.
+    FramePointersOnly,
+}
+
+impl Walker {
+    /// A stable `snake_case` name, as used for metric labels.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Walker::Undecided => "undecided",
+            Walker::FramePointers => "frame_pointers",
+            Walker::UnwindTables => "unwind_tables",
+            Walker::FramePointersOnly => "frame_pointers_only",
+        }
+    }
+}
+
+/// The profiler on itself, at one moment. Reading it costs some twenty loads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Whether an [`Alloc`](crate::Alloc) has served this process at all. If
+    /// not, it is not the `#[global_allocator]` and nothing is ever sampled.
+    pub installed: bool,
+    /// Mean bytes between samples; 0 = sampling is off.
+    pub sample_interval: u64,
+    /// Samples taken since the start.
+    pub samples: u64,
+    /// Sampled blocks that are alive.
+    pub live_samples: u64,
+    /// Distinct stacks recorded.
+    pub stacks: u64,
+    /// Distinct rows (stack and size class) recorded.
+    pub sites: u64,
+    /// Bytes of the budget in use.
+    pub memory_used: u64,
+    /// Bytes that the profiler may use at the most.
+    pub memory_budget: u64,
+    /// How stacks are captured.
+    pub walker: Walker,
+    /// Losses, indexed as [`DropReason::ALL`].
+    pub drops: [u64; DropReason::ALL.len()],
+}
+
+impl Counters {
+    /// Each reason for a loss with its count since the start.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL.into_iter().zip(self.drops)
+    }
+
+    /// Whether samples are being taken.
+    pub fn is_sampling(&self) -> bool {
+        self.installed && self.sample_interval > 0
+    }
+}

@@ -1,0 +1,416 @@
+//! What happens when an allocation is sampled, and when a sampled block is
+//! freed or reallocated. All of it is off the common path.
+//!
+//! Order: a block is entered after the inner allocator gave it and taken out
+//! before the inner allocator gets it back, so that an address never stands for
+//! two blocks.
+
+use std::alloc::{GlobalAlloc, Layout};
+
+use crate::config::Defaults;
+use crate::counters::DropReason;
+use crate::live::{self, Block, Held};
+use crate::os;
+use crate::sites::{self, SiteId};
+use crate::stack::frames::Frames;
+use crate::store::{self, Store};
+use crate::tag::Shape;
+use crate::thread::{self, Decision};
+
+/// An allocation that ended a stretch of the countdown.
+///
+/// # Safety
+/// As [`GlobalAlloc::alloc`].
+#[cold]
+#[inline(never)]
+pub(crate) unsafe fn alloc<A: GlobalAlloc>(
+    inner: &A,
+    layout: Layout,
+    zeroed: bool,
+    defaults: &Defaults,
+) -> *mut u8 {
+    match thread::decide(layout.size(), defaults) {
+        // SAFETY: by the caller's promise on `layout`.
+        Decision::Pass => unsafe { obtain(inner, layout, zeroed) },
+        Decision::Inside => {
+            let own = store::get().and_then(|store| store.arena.allocate(own_layout(layout)));
+            // The arena's memory is fresh, so it is zeroed as well.
+            own.map_or_else(
+                // SAFETY: by the caller's promise on `layout`.
+                || unsafe { obtain(inner, layout, zeroed) },
+                |memory| memory.as_ptr().wrapping_add(Shape::of(layout).offset()),
+            )
+        }
+        // SAFETY: by the caller's promise on `layout`.
+        Decision::Sample { interval } => unsafe {
+            sampled(inner, layout, zeroed, interval, defaults)
+        },
+    }
+}
+
+/// The layout of a piece of the arena that is handed out by the shape of
+/// `layout`: it is marked as a sampled block is, so that its free comes to
+/// [`dealloc`], which knows the arena's addresses.
+fn own_layout(layout: Layout) -> Layout {
+    Shape::of(layout).inner_layout(layout).unwrap_or(layout)
+}
+
+/// # Safety
+/// As [`GlobalAlloc::alloc`].
+unsafe fn obtain<A: GlobalAlloc>(inner: &A, layout: Layout, zeroed: bool) -> *mut u8 {
+    // SAFETY: by the caller's promise on `layout`.
+    unsafe {
+        if zeroed {
+            inner.alloc_zeroed(layout)
+        } else {
+            inner.alloc(layout)
+        }
+    }
+}
+
+/// # Safety
+/// As [`GlobalAlloc::alloc`].
+unsafe fn sampled<A: GlobalAlloc>(
+    inner: &A,
+    layout: Layout,
+    zeroed: bool,
+    interval: u64,
+    defaults: &Defaults,
+) -> *mut u8 {
+    let shape = Shape::of(layout);
+    let Some((inner_layout, ticket)) = shape
+        .inner_layout(layout)
+        .zip(Ticket::prepare(layout, shape, interval, defaults))
+    else {
+        // SAFETY: by the caller's promise on `layout`.
+        return unsafe { obtain(inner, layout, zeroed) };
+    };
+    // SAFETY: no smaller than `layout`, hence not of size zero.
+    let base = unsafe { obtain(inner, inner_layout, zeroed) };
+    let block = base.wrapping_add(shape.offset());
+    if !base.is_null() && fits(block) {
+        ticket.enter(block);
+        return block;
+    }
+    ticket.cancel();
+    if shape == Shape::Plain {
+        return base;
+    }
+    // What is not in the table must not bear a mark.
+    // SAFETY: `base`, if any, was obtained just now with this very layout; by
+    // the caller's promise on `layout`.
+    unsafe {
+        if !base.is_null() {
+            inner.dealloc(base, inner_layout);
+        }
+        obtain(inner, layout, zeroed)
+    }
+}
+
+/// Whether the table can hold a block at this address; counted if not.
+fn fits(block: *mut u8) -> bool {
+    let fits = live::fits(block.addr());
+    if !fits {
+        store::count_drop(DropReason::AddressRange);
+    }
+    fits
+}
+
+/// A sample that is ready to be entered: its stack is captured and its slot
+/// reserved, so that entering it cannot fail.
+struct Ticket {
+    store: &'static Store,
+    held: Held,
+    block: Block,
+}
+
+impl Ticket {
+    /// Captures the stack and reserves a slot. `None`, counted, if there is no
+    /// room: the sample is lost.
+    fn prepare(layout: Layout, shape: Shape, interval: u64, defaults: &Defaults) -> Option<Self> {
+        let _inside = thread::enter()?;
+        let Some(store) = store::get_or_make(defaults) else {
+            store::count_drop(DropReason::NoMemory);
+            return None;
+        };
+        let Some(held) = store.live.reserve() else {
+            store::count_drop(DropReason::LiveTableFull);
+            return None;
+        };
+        let size = layout.size() as u64;
+        let block = Block {
+            size,
+            interval,
+            born: os::coarse_now(),
+            site: site_of(store, size).0,
+            shape,
+        };
+        Some(Ticket { store, held, block })
+    }
+
+    /// Enters the block that was obtained, at an address that [`fits`].
+    fn enter(self, block: *mut u8) {
+        let Ticket {
+            store,
+            held,
+            block: entry,
+        } = self;
+        // Counted before it is entered: a snapshot that sees the block alive
+        // has it among the cumulative ones too.
+        store
+            .sites
+            .record(&store.arena, SiteId(entry.site), entry.size, entry.interval);
+        store.live.enter(held, block.addr(), &entry);
+    }
+
+    fn cancel(self) {
+        self.store.live.release(self.held);
+    }
+}
+
+/// The site of the allocation in progress.
+fn site_of(store: &Store, size: u64) -> SiteId {
+    let mut busy = false;
+    let frames = store.capture.capture(&mut busy);
+    if busy {
+        store::count_drop(DropReason::WalkersBusy);
+    }
+    let stack = intern(store, &frames);
+    let class = sites::size_class(size);
+    store
+        .sites
+        .intern(&store.arena, stack, class)
+        .unwrap_or_else(|| {
+            store::count_drop(DropReason::SiteTableFull);
+            store.sites.overflow()
+        })
+}
+
+fn intern(store: &Store, frames: &Frames) -> crate::stacks::StackId {
+    if frames.as_slice().is_empty() {
+        store::count_drop(DropReason::NoStack);
+        return store.stacks.unknown();
+    }
+    store
+        .stacks
+        .intern(&store.arena, frames.as_slice(), frames.kind())
+        .unwrap_or_else(|| {
+            store::count_drop(DropReason::StackTableFull);
+            store.stacks.overflow()
+        })
+}
+
+/// Frees a block that may have been sampled.
+///
+/// # Safety
+/// As [`GlobalAlloc::dealloc`].
+#[inline(never)]
+pub(crate) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, ptr: *mut u8, layout: Layout) {
+    if let Some(store) = store::get() {
+        if store.arena.contains(ptr.addr()) {
+            // The profiler's own; the arena takes nothing back.
+            return;
+        }
+        if let Some((held, block)) = store.live.detach(ptr.addr()) {
+            store.live.release(held);
+            // SAFETY: the block was obtained in this shape.
+            unsafe { give_back(inner, ptr, layout, block.shape) };
+            return;
+        }
+    }
+    // SAFETY: by the caller's promise; an unsampled block is the inner's own.
+    unsafe { inner.dealloc(ptr, layout) };
+}
+
+/// # Safety
+/// `ptr` must be a block of `layout` that was obtained in this shape and is no
+/// longer in the table.
+unsafe fn give_back<A: GlobalAlloc>(inner: &A, ptr: *mut u8, layout: Layout, shape: Shape) {
+    let base = ptr.wrapping_sub(shape.offset());
+    if let Some(inner_layout) = shape.inner_layout(layout) {
+        // SAFETY: base and layout are those that the inner allocator gave.
+        unsafe { inner.dealloc(base, inner_layout) };
+    }
+}
+
+/// Reallocates a block that may have been sampled, or whose new size ended a
+/// stretch of the countdown (`charged`: [`thread::charge`] was called for the
+/// new size and said so).
+///
+/// A realloc counts as a free of the old block and an allocation of the whole
+/// new one, as in every sampler that is unbiased.
+///
+/// # Safety
+/// As [`GlobalAlloc::realloc`].
+#[inline(never)]
+pub(crate) unsafe fn realloc<A: GlobalAlloc>(
+    inner: &A,
+    ptr: *mut u8,
+    layout: Layout,
+    new_size: usize,
+    charged: bool,
+    defaults: &Defaults,
+) -> *mut u8 {
+    let store = store::get();
+    if let Some(store) = store
+        && store.arena.contains(ptr.addr())
+    {
+        // SAFETY: by the caller's promise.
+        return unsafe { move_own(inner, ptr, layout, new_size, charged, defaults) };
+    }
+    let old = store.and_then(|store| store.live.detach(ptr.addr()));
+    let crossed = charged || thread::charge(new_size);
+    let interval = match crossed.then(|| thread::decide(new_size, defaults)) {
+        Some(Decision::Sample { interval }) => Some(interval),
+        _ => None,
+    };
+    let old_shape = old.as_ref().map_or(Shape::Plain, |(_, block)| block.shape);
+    let resize = Resize {
+        inner,
+        ptr,
+        layout,
+        shape: old_shape,
+        // SAFETY: the caller's promise includes that this is a valid layout.
+        new_layout: unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) },
+    };
+    // SAFETY: the block was obtained in `old_shape` and is not in the table.
+    let new = unsafe {
+        match interval {
+            Some(interval) => resize.sampled(interval, defaults),
+            None => resize.to(Shape::Plain, |_| true),
+        }
+    };
+    match (new, store, old) {
+        (Ok(new), Some(store), Some((held, _))) => {
+            store.live.release(held);
+            new
+        }
+        (Ok(new), ..) => new,
+        (Err(_), Some(store), Some((held, block))) => {
+            store.live.enter(held, ptr.addr(), &block);
+            std::ptr::null_mut()
+        }
+        (Err(_), ..) => std::ptr::null_mut(),
+    }
+}
+
+/// Why a block could not be resized; the old one stands.
+enum Failure {
+    /// The inner allocator gave nothing.
+    Null,
+    /// It gave an address that the table cannot hold.
+    Unfit,
+}
+
+/// A block on its way to another size. It is not in the table meanwhile.
+struct Resize<'a, A> {
+    inner: &'a A,
+    ptr: *mut u8,
+    layout: Layout,
+    shape: Shape,
+    new_layout: Layout,
+}
+
+impl<A: GlobalAlloc> Resize<'_, A> {
+    /// Resizes and enters the new block; if the table refuses it, resizes only.
+    ///
+    /// # Safety
+    /// As [`Resize::to`].
+    unsafe fn sampled(&self, interval: u64, defaults: &Defaults) -> Result<*mut u8, Failure> {
+        let shape = Shape::of(self.new_layout);
+        let Some(ticket) = Ticket::prepare(self.new_layout, shape, interval, defaults) else {
+            // SAFETY: by the caller's promise.
+            return unsafe { self.to(Shape::Plain, |_| true) };
+        };
+        // SAFETY: by the caller's promise.
+        match unsafe { self.to(shape, fits) } {
+            Ok(new) if shape == Shape::Plain && !fits(new) => {
+                ticket.cancel();
+                Ok(new)
+            }
+            Ok(new) => {
+                ticket.enter(new);
+                Ok(new)
+            }
+            Err(Failure::Unfit) => {
+                ticket.cancel();
+                // SAFETY: by the caller's promise: the old block stands.
+                unsafe { self.to(Shape::Plain, |_| true) }
+            }
+            Err(Failure::Null) => {
+                ticket.cancel();
+                Err(Failure::Null)
+            }
+        }
+    }
+
+    /// Brings the block to its new size in the shape given.
+    ///
+    /// # Safety
+    /// The block must be live and in its shape, and not in the table.
+    unsafe fn to(&self, shape: Shape, fits: impl Fn(*mut u8) -> bool) -> Result<*mut u8, Failure> {
+        if self.shape == Shape::Plain && shape == Shape::Plain {
+            // SAFETY: as the inner allocator gave it; in place if it can.
+            let new = unsafe {
+                self.inner
+                    .realloc(self.ptr, self.layout, self.new_layout.size())
+            };
+            return if new.is_null() {
+                Err(Failure::Null)
+            } else {
+                Ok(new)
+            };
+        }
+        // One of the two is marked and so at most 4 KiB long: what is copied
+        // is never more than that.
+        let inner_layout = shape.inner_layout(self.new_layout).ok_or(Failure::Null)?;
+        // SAFETY: a valid layout of at least the requested size.
+        let base = unsafe { self.inner.alloc(inner_layout) };
+        if base.is_null() {
+            return Err(Failure::Null);
+        }
+        let new = base.wrapping_add(shape.offset());
+        if !fits(new) {
+            // SAFETY: obtained just now with this very layout.
+            unsafe { self.inner.dealloc(base, inner_layout) };
+            return Err(Failure::Unfit);
+        }
+        let len = self.layout.size().min(self.new_layout.size());
+        // SAFETY: both blocks are live, distinct, and at least this long; then
+        // the old one goes back in the shape that it has.
+        unsafe {
+            std::ptr::copy_nonoverlapping(self.ptr, new, len);
+            give_back(self.inner, self.ptr, self.layout, self.shape);
+        }
+        Ok(new)
+    }
+}
+
+/// Reallocates a piece of the arena: into another piece, or out of it.
+///
+/// # Safety
+/// As [`GlobalAlloc::realloc`], for a block in the arena.
+unsafe fn move_own<A: GlobalAlloc>(
+    inner: &A,
+    ptr: *mut u8,
+    layout: Layout,
+    new_size: usize,
+    charged: bool,
+    defaults: &Defaults,
+) -> *mut u8 {
+    // SAFETY: the caller's promise includes that this is a valid layout.
+    let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+    // SAFETY: a valid layout of non-zero size; `decide` is asked exactly once.
+    let new = unsafe {
+        if charged || thread::charge(new_size) {
+            alloc(inner, new_layout, false, defaults)
+        } else {
+            inner.alloc(new_layout)
+        }
+    };
+    if !new.is_null() {
+        // SAFETY: both are live, distinct, and at least this long.
+        unsafe { std::ptr::copy_nonoverlapping(ptr, new, layout.size().min(new_size)) };
+    }
+    new
+}

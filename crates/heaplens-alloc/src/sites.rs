@@ -1,0 +1,252 @@
+//! Cumulative totals per site: a stack and a size class.
+//!
+//! In-use figures are not kept here: they are summed from the live blocks when
+//! a snapshot is taken, and are therefore exactly zero once all is freed.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::arena::Arena;
+use crate::sampler::Weight;
+use crate::snapshot::Tally;
+use crate::stacks::StackId;
+
+/// Names a site: its place in the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct SiteId(pub(crate) u32);
+
+#[repr(C, align(8))]
+struct Row {
+    /// The next row of the chain, 0 at its end.
+    next: AtomicU32,
+    stack: AtomicU32,
+    size_class: AtomicU64,
+    samples: AtomicU64,
+    sampled_bytes: AtomicU64,
+    objects: Sum,
+    bytes: Sum,
+    objects_variance: Sum,
+    bytes_variance: Sum,
+}
+
+/// A sum of floating-point numbers that threads add to. Adding non-negative
+/// numbers never lowers it.
+struct Sum(AtomicU64);
+
+impl Sum {
+    fn add(&self, value: f64) {
+        let mut bits = self.0.load(Ordering::Relaxed);
+        loop {
+            let sum = (f64::from_bits(bits) + value).to_bits();
+            match self
+                .0
+                .compare_exchange_weak(bits, sum, Ordering::Relaxed, Ordering::Relaxed)
+            {
+                Ok(_) => return,
+                Err(now) => bits = now,
+            }
+        }
+    }
+
+    fn get(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+}
+
+pub(crate) struct Sites {
+    heads: &'static [AtomicU32],
+    count: AtomicU32,
+    samples: AtomicU64,
+    /// Takes the samples of all sites that did not fit.
+    overflow: SiteId,
+}
+
+impl Sites {
+    /// Makes a table with `heads` chains; sites that do not fit go to a row of
+    /// the stack `overflow`.
+    pub(crate) fn new(arena: &Arena, heads: usize, overflow: StackId) -> Option<Self> {
+        // SAFETY: atomics, for which zero is a value.
+        let heads = unsafe { arena.zeroed_slice(heads)? };
+        let sites = Sites {
+            heads,
+            count: AtomicU32::new(0),
+            samples: AtomicU64::new(0),
+            overflow: SiteId(0),
+        };
+        let overflow = sites.intern(arena, overflow, 0)?;
+        Some(Sites { overflow, ..sites })
+    }
+
+    /// The row that takes the samples of all sites that did not fit.
+    pub(crate) fn overflow(&self) -> SiteId {
+        self.overflow
+    }
+
+    /// Distinct sites recorded, the overflow row aside.
+    pub(crate) fn len(&self) -> u64 {
+        u64::from(self.count.load(Ordering::Relaxed).saturating_sub(1))
+    }
+
+    /// Samples recorded since the start.
+    pub(crate) fn samples(&self) -> u64 {
+        self.samples.load(Ordering::Relaxed)
+    }
+
+    /// The name of a site; `None` if it is new and does not fit.
+    pub(crate) fn intern(&self, arena: &Arena, stack: StackId, size_class: u64) -> Option<SiteId> {
+        let hash = crate::sampler::Random(u64::from(stack.0) << 32 ^ size_class).next();
+        let head = self
+            .heads
+            .get((hash >> 32) as usize % self.heads.len().max(1))?;
+        let mut first = head.load(Ordering::Acquire);
+        if let Some(known) = find(arena, first, 0, stack, size_class) {
+            return Some(known);
+        }
+        // SAFETY: a row consists of atomics, for which zero is a value.
+        let row: &'static Row = unsafe { arena.zeroed()? };
+        row.stack.store(stack.0, Ordering::Relaxed);
+        row.size_class.store(size_class, Ordering::Relaxed);
+        let id = arena.index_of(row);
+        loop {
+            row.next.store(first, Ordering::Relaxed);
+            match head.compare_exchange(first, id, Ordering::Release, Ordering::Acquire) {
+                Ok(_) => {
+                    self.count.fetch_add(1, Ordering::Relaxed);
+                    return Some(SiteId(id));
+                }
+                Err(now) => {
+                    if let Some(known) = find(arena, now, first, stack, size_class) {
+                        return Some(known);
+                    }
+                    first = now;
+                }
+            }
+        }
+    }
+
+    /// Counts one sample of `size` bytes drawn at `interval`.
+    pub(crate) fn record(&self, arena: &Arena, id: SiteId, size: u64, interval: u64) {
+        let weight = Weight::new(size, interval);
+        // SAFETY: ids come from this table alone.
+        let row = unsafe { arena.at::<Row>(id.0) };
+        row.samples.fetch_add(1, Ordering::Relaxed);
+        row.sampled_bytes.fetch_add(size, Ordering::Relaxed);
+        row.objects.add(weight.objects());
+        row.bytes.add(weight.bytes());
+        row.objects_variance.add(weight.objects_variance());
+        row.bytes_variance.add(weight.bytes_variance());
+        self.samples.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Calls `visit` with name, stack, size class and totals of each site.
+    pub(crate) fn for_each(
+        &self,
+        arena: &Arena,
+        mut visit: impl FnMut(SiteId, StackId, u64, Tally),
+    ) {
+        for head in self.heads {
+            let mut id = head.load(Ordering::Acquire);
+            while id != 0 {
+                // SAFETY: chains hold ids of rows only.
+                let row = unsafe { arena.at::<Row>(id) };
+                visit(
+                    SiteId(id),
+                    StackId(row.stack.load(Ordering::Relaxed)),
+                    row.size_class.load(Ordering::Relaxed),
+                    row.tally(),
+                );
+                id = row.next.load(Ordering::Acquire);
+            }
+        }
+    }
+}
+
+impl Row {
+    fn tally(&self) -> Tally {
+        Tally {
+            samples: self.samples.load(Ordering::Relaxed),
+            sampled_bytes: self.sampled_bytes.load(Ordering::Relaxed),
+            objects: self.objects.get(),
+            bytes: self.bytes.get(),
+            objects_variance: self.objects_variance.get(),
+            bytes_variance: self.bytes_variance.get(),
+        }
+    }
+}
+
+fn find(arena: &Arena, mut id: u32, end: u32, stack: StackId, size_class: u64) -> Option<SiteId> {
+    while id != end && id != 0 {
+        // SAFETY: chains hold ids of rows only.
+        let row = unsafe { arena.at::<Row>(id) };
+        if row.stack.load(Ordering::Relaxed) == stack.0
+            && row.size_class.load(Ordering::Relaxed) == size_class
+        {
+            return Some(SiteId(id));
+        }
+        id = row.next.load(Ordering::Acquire);
+    }
+    None
+}
+
+/// Upper bound of the size class of a request: 8, then 16 apart up to 128,
+/// then four classes a doubling, as jemalloc spaces its own.
+pub(crate) fn size_class(size: u64) -> u64 {
+    match size {
+        0..=8 => 8,
+        9..=128 => size.next_multiple_of(16),
+        _ => {
+            // Between 2^k and 2^(k+1) the classes lie 2^(k−2) apart.
+            let doubling = (size - 1).ilog2();
+            let step = 1u64 << (doubling - 2);
+            size.checked_next_multiple_of(step).unwrap_or(u64::MAX)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_jemallocs() {
+        for (size, class) in [
+            (1, 8),
+            (8, 8),
+            (9, 16),
+            (17, 32),
+            (72, 80),
+            (128, 128),
+            (129, 160),
+            (256, 256),
+            (257, 320),
+            (4096, 4096),
+            (4097, 5120),
+            (524_289, 655_360),
+        ] {
+            assert_eq!(size_class(size), class, "{size}");
+        }
+        assert!(size_class(u64::MAX) >= i64::MAX as u64);
+    }
+
+    #[test]
+    fn totals_are_sums() {
+        let arena = Arena::reserve(1 << 16).expect("memory");
+        let sites = Sites::new(&arena, 8, StackId(1)).expect("fits");
+        let site = sites.intern(&arena, StackId(5), 64).expect("fits");
+        assert_eq!(sites.intern(&arena, StackId(5), 64), Some(site));
+        assert_ne!(sites.intern(&arena, StackId(5), 80), Some(site));
+        for size in [60, 64] {
+            sites.record(&arena, site, size, 1000);
+        }
+        let mut expected = Tally::default();
+        expected.record(60, 1000);
+        expected.record(64, 1000);
+        let mut found = None;
+        sites.for_each(&arena, |id, stack, class, tally| {
+            if id == site {
+                found = Some((stack, class, tally));
+            }
+        });
+        assert_eq!(found, Some((StackId(5), 64, expected)));
+        assert_eq!((sites.len(), sites.samples()), (2, 2));
+    }
+}

@@ -1,0 +1,127 @@
+//! Stack capture: which functions led to an allocation.
+//!
+//! Two ways to walk: along frame pointers, fast but only where the program has
+//! them, and by unwind tables, which any ordinary build has. Which of them
+//! serves is found out by walking the first stacks both ways.
+
+mod elf;
+mod frame_pointers;
+pub(crate) mod frames;
+mod memory;
+mod modules;
+mod registers;
+mod tables;
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::arena::Arena;
+use crate::counters::Walker;
+use crate::thread;
+use frames::{Frames, MAX_FRAMES};
+use memory::StackMemory;
+use registers::Registers;
+use tables::{Outcome, Pool};
+
+/// Stacks walked both ways before frame pointers are trusted.
+const TRIALS: u32 = 64;
+
+/// Once trusted, one stack in this many is still walked both ways.
+const CHECK_EVERY: u64 = 256;
+
+/// Frames recorded where little of the stack is left.
+const FRAMES_ON_SMALL_STACKS: usize = 64;
+
+const DISTRUSTED: u32 = u32::MAX;
+
+/// Captures stacks for all threads.
+pub(crate) struct Capture {
+    pool: Option<Pool>,
+    /// Walks that agreed, up to [`TRIALS`]; [`DISTRUSTED`] once one did not.
+    agreed: AtomicU32,
+    walks: AtomicU64,
+}
+
+impl Capture {
+    /// Without memory for the unwinder only frame pointers are followed.
+    pub(crate) fn new(arena: &Arena) -> Self {
+        Capture {
+            pool: Pool::new(arena),
+            agreed: AtomicU32::new(0),
+            walks: AtomicU64::new(0),
+        }
+    }
+
+    /// How stacks are captured at present.
+    pub(crate) fn walker(&self) -> Walker {
+        if self.walks.load(Ordering::Relaxed) == 0 {
+            return Walker::Undecided;
+        }
+        match self.agreed.load(Ordering::Relaxed) {
+            _ if !self.pool.as_ref().is_some_and(Pool::is_available) => Walker::FramePointersOnly,
+            TRIALS => Walker::FramePointers,
+            _ => Walker::UnwindTables,
+        }
+    }
+
+    /// Learns of objects that were loaded since. Not for use in the allocator.
+    pub(crate) fn refresh(&self) {
+        if let Some(pool) = &self.pool {
+            pool.refresh();
+        }
+    }
+
+    /// The stack of the caller. `busy` is set if all unwinders were in use, so
+    /// that frame pointers alone had to do.
+    ///
+    /// Holds no lock that another thread would wait for. Must be called inside
+    /// the profiler ([`thread::enter`]).
+    #[inline(never)]
+    pub(crate) fn capture(&self, busy: &mut bool) -> Frames {
+        let start = Registers::here();
+        let memory = StackMemory::from(start.sp, thread::stack_bounds());
+        let walks = self.walks.fetch_add(1, Ordering::Relaxed);
+        if self.agreed.load(Ordering::Relaxed) == TRIALS && !walks.is_multiple_of(CHECK_EVERY) {
+            return by_frame_pointers(start, &memory);
+        }
+        let roomy = memory.room() >= tables::STACK_ROOM;
+        let limit = if memory.room() >= 4 * tables::STACK_ROOM {
+            MAX_FRAMES
+        } else {
+            FRAMES_ON_SMALL_STACKS
+        };
+        let mut frames = Frames::new(limit);
+        let outcome = match &self.pool {
+            Some(pool) if roomy => pool.walk(start, &memory, &mut frames),
+            _ => Outcome::Unavailable,
+        };
+        if outcome != Outcome::Walked {
+            *busy = outcome == Outcome::Busy;
+            return by_frame_pointers(start, &memory);
+        }
+        self.compare(&frames, start, &memory);
+        frames
+    }
+
+    /// Walks again by frame pointers and notes whether they can be trusted.
+    fn compare(&self, frames: &Frames, start: Registers, memory: &StackMemory) {
+        let agreed = self.agreed.load(Ordering::Relaxed);
+        if agreed == DISTRUSTED {
+            return;
+        }
+        let next = if by_frame_pointers(start, memory).agrees_with(frames) {
+            (agreed + 1).min(TRIALS)
+        } else {
+            DISTRUSTED
+        };
+        // A lost race costs one more trial.
+        let _ = self
+            .agreed
+            .compare_exchange(agreed, next, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+fn by_frame_pointers(start: Registers, memory: &StackMemory) -> Frames {
+    let mut frames = Frames::new(MAX_FRAMES);
+    frame_pointers::walk(start, memory, &mut frames);
+    frames
+}

@@ -1,0 +1,104 @@
+//! The part of the stack that a walk may read.
+
+/// Addresses between the stack pointer and the end of the stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StackMemory {
+    start: u64,
+    end: u64,
+    /// Bytes below the stack pointer that may still be used.
+    room: u64,
+}
+
+impl StackMemory {
+    /// What may be read from the stack pointer `sp` on.
+    ///
+    /// If `sp` does not lie on the thread's own stack (a coroutine's, a signal
+    /// stack) nothing is known of its end but that the page of `sp` exists.
+    pub(crate) fn from(sp: u64, bounds: Option<(usize, usize)>) -> Self {
+        match bounds {
+            Some((lowest, end)) if (lowest as u64..end as u64).contains(&sp) => StackMemory {
+                start: sp,
+                end: end as u64,
+                room: sp - lowest as u64,
+            },
+            _ => StackMemory {
+                start: sp,
+                end: (sp | 4095).saturating_add(1),
+                room: 0,
+            },
+        }
+    }
+
+    /// The word at `address`, if it lies on the stack.
+    #[inline]
+    pub(crate) fn read(&self, address: u64) -> Option<u64> {
+        let last = self.end.checked_sub(8)?;
+        if !address.is_multiple_of(8) || !(self.start..=last).contains(&address) {
+            return None;
+        }
+        // SAFETY: aligned and between the stack pointer of a function that has
+        // not returned and the end of its stack, all of which is mapped and
+        // written by this thread alone. The compiler may keep a slot there
+        // uninitialised; the word is read by an instruction that it does not
+        // see through, and is only ever compared and used as an address to
+        // check.
+        Some(unsafe { read_opaque(address) })
+    }
+
+    /// Bytes that the stack can still grow by; 0 if that is not known.
+    pub(crate) fn room(&self) -> u64 {
+        self.room
+    }
+}
+
+#[inline(always)]
+unsafe fn read_opaque(address: u64) -> u64 {
+    let word: u64;
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: by the caller's promise the address can be read.
+    unsafe {
+        std::arch::asm!(
+            "mov {word}, [{address}]",
+            word = lateout(reg) word,
+            address = in(reg) address,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: by the caller's promise the address can be read.
+    unsafe {
+        std::arch::asm!(
+            "ldr {word}, [{address}]",
+            word = lateout(reg) word,
+            address = in(reg) address,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+    word
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_stack_above_sp_is_read() {
+        let words = [11u64, 12, 13, 14];
+        let at = words.as_ptr() as u64;
+        let memory = StackMemory::from(at + 8, Some((at as usize - 64, at as usize + 32)));
+        assert_eq!(memory.room(), 72);
+        assert_eq!(memory.read(at), None, "below sp");
+        assert_eq!(memory.read(at + 8), Some(12));
+        assert_eq!(memory.read(at + 24), Some(14));
+        for outside in [at + 32, at + 25, at + 9, 0, 1, u64::MAX, u64::MAX - 7] {
+            assert_eq!(memory.read(outside), None, "{outside:#x}");
+        }
+    }
+
+    #[test]
+    fn on_a_foreign_stack_one_page_is_read() {
+        let memory = StackMemory::from(0x7000_0ff0, Some((0x1000, 0x2000)));
+        assert_eq!(memory.end, 0x7000_1000);
+        assert_eq!(StackMemory::from(u64::MAX, None).read(u64::MAX - 7), None);
+    }
+}
