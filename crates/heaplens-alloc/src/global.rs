@@ -5,7 +5,7 @@ use std::alloc::{GlobalAlloc, Layout};
 use crate::config::{self, Defaults};
 use crate::record;
 use crate::stats::{self, AllocatorStats};
-use crate::tag;
+use crate::tag::{self, Kind};
 use crate::thread;
 
 #[cfg(feature = "jemalloc")]
@@ -119,7 +119,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if thread::charge(layout.size()) {
             // SAFETY: by the caller's promise on `layout`.
-            return unsafe { self.alloc_slow(layout) };
+            return unsafe { self::alloc(layout.size(), layout.align(), self) };
         }
         // SAFETY: by the caller's promise on `layout`.
         unsafe { self.inner.alloc(layout) }
@@ -129,7 +129,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if thread::charge(layout.size()) {
             // SAFETY: by the caller's promise on `layout`.
-            return unsafe { self.alloc_zeroed_slow(layout) };
+            return unsafe { alloc_zeroed(layout.size(), layout.align(), self) };
         }
         // SAFETY: by the caller's promise on `layout`.
         unsafe { self.inner.alloc_zeroed(layout) }
@@ -137,69 +137,125 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        if tag::is_ordinary(ptr, layout) {
-            // SAFETY: not sampled, so it is the inner allocator's own block.
-            unsafe { self.inner.dealloc(ptr, layout) }
-        } else {
-            // SAFETY: by the caller's promise.
-            unsafe { self.dealloc_other(ptr, layout) }
+        let (size, align) = (layout.size(), layout.align());
+        // SAFETY: by the caller's promise; a block of none of the three kinds
+        // was not sampled and is the inner allocator's own.
+        unsafe {
+            match tag::kind(ptr, size, align) {
+                Kind::Ordinary => self.inner.dealloc(ptr, layout),
+                Kind::Odd => dealloc_odd(ptr, size, align, self),
+                Kind::Aligned => dealloc_aligned(ptr, size, align, self),
+                Kind::Large => dealloc_large(ptr, size, align, self),
+            }
         }
     }
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if !tag::is_ordinary(ptr, layout) {
+        let (size, align) = (layout.size(), layout.align());
+        if tag::kind(ptr, size, align) != Kind::Ordinary {
             // SAFETY: by the caller's promise.
-            return unsafe { self.realloc_slow(ptr, layout, new_size, false) };
+            return unsafe { realloc_other(ptr, size, align, new_size, self) };
         }
         if thread::charge(new_size) {
             // SAFETY: by the caller's promise.
-            return unsafe { self.realloc_slow(ptr, layout, new_size, true) };
+            return unsafe { realloc_charged(ptr, size, align, new_size, self) };
         }
         // SAFETY: not sampled, so it is the inner allocator's own block.
         unsafe { self.inner.realloc(ptr, layout, new_size) }
     }
 }
 
-// Out of line, so that the common path saves no registers.
-impl<A: GlobalAlloc> Alloc<A> {
-    #[cold]
-    #[inline(never)]
-    unsafe fn alloc_slow(&self, layout: Layout) -> *mut u8 {
-        stats::register(self.stats);
-        // SAFETY: by the caller's promise on `layout`.
-        unsafe { record::alloc(&self.inner, layout, false, &self.defaults) }
-    }
+// What is not the common case, out of line so that the common path saves no
+// registers. The arguments come in the order in which the compiler's allocator
+// shims have them in registers, the allocator last, so that the common path
+// need not move them. Each case has a function of its own: the compiler would
+// join tests that lead to one place into more instructions.
 
-    #[cold]
-    #[inline(never)]
-    unsafe fn alloc_zeroed_slow(&self, layout: Layout) -> *mut u8 {
-        stats::register(self.stats);
-        // SAFETY: by the caller's promise on `layout`.
-        unsafe { record::alloc(&self.inner, layout, true, &self.defaults) }
-    }
+/// # Safety
+/// `size` and `align` must be a valid layout.
+unsafe fn layout(size: usize, align: usize) -> Layout {
+    // SAFETY: by the caller's promise.
+    unsafe { Layout::from_size_align_unchecked(size, align) }
+}
 
-    /// Large, over-aligned and eight-byte blocks, and the sampled ones.
-    #[inline(never)]
-    unsafe fn dealloc_other(&self, ptr: *mut u8, layout: Layout) {
-        if tag::may_be_sampled(ptr, layout) {
-            // SAFETY: by the caller's promise.
-            unsafe { record::dealloc(&self.inner, ptr, layout) }
+#[cold]
+#[inline(never)]
+unsafe fn alloc<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A>) -> *mut u8 {
+    stats::register(this.stats);
+    // SAFETY: by the caller's promise on the layout.
+    unsafe { record::alloc(&this.inner, layout(size, align), false, &this.defaults) }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn alloc_zeroed<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A>) -> *mut u8 {
+    stats::register(this.stats);
+    // SAFETY: by the caller's promise on the layout.
+    unsafe { record::alloc(&this.inner, layout(size, align), true, &this.defaults) }
+}
+
+/// An address of 8 mod 16: sampled, or a block of at most eight bytes.
+#[inline(never)]
+unsafe fn dealloc_odd<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        if size <= 8 && !tag::is_marked_tiny(ptr) {
+            this.inner.dealloc(ptr, layout(size, align));
         } else {
-            // SAFETY: not sampled, so it is the inner allocator's own block.
-            unsafe { self.inner.dealloc(ptr, layout) }
+            record::dealloc(&this.inner, ptr, layout(size, align));
         }
     }
+}
 
-    #[inline(never)]
-    unsafe fn realloc_slow(
-        &self,
-        ptr: *mut u8,
-        layout: Layout,
-        new_size: usize,
-        charged: bool,
-    ) -> *mut u8 {
-        // SAFETY: by the caller's promise.
-        unsafe { record::realloc(&self.inner, ptr, layout, new_size, charged, &self.defaults) }
+/// An alignment above eight.
+#[inline(never)]
+unsafe fn dealloc_aligned<A: GlobalAlloc>(
+    ptr: *mut u8,
+    size: usize,
+    align: usize,
+    this: &Alloc<A>,
+) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        if size <= tag::MARK_LIMIT && !tag::is_marked_page(ptr) {
+            this.inner.dealloc(ptr, layout(size, align));
+        } else {
+            record::dealloc(&this.inner, ptr, layout(size, align));
+        }
     }
+}
+
+/// A block that bears no mark whether it was sampled or not.
+#[inline(never)]
+unsafe fn dealloc_large<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
+    // SAFETY: by the caller's promise.
+    unsafe { record::dealloc(&this.inner, ptr, layout(size, align)) }
+}
+
+#[inline(never)]
+unsafe fn realloc_other<A: GlobalAlloc>(
+    ptr: *mut u8,
+    size: usize,
+    align: usize,
+    new_size: usize,
+    this: &Alloc<A>,
+) -> *mut u8 {
+    let (inner, defaults) = (&this.inner, &this.defaults);
+    // SAFETY: by the caller's promise.
+    unsafe { record::realloc(inner, ptr, layout(size, align), new_size, false, defaults) }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn realloc_charged<A: GlobalAlloc>(
+    ptr: *mut u8,
+    size: usize,
+    align: usize,
+    new_size: usize,
+    this: &Alloc<A>,
+) -> *mut u8 {
+    let (inner, defaults) = (&this.inner, &this.defaults);
+    // SAFETY: by the caller's promise.
+    unsafe { record::realloc(inner, ptr, layout(size, align), new_size, true, defaults) }
 }

@@ -12,19 +12,10 @@ use crate::stats::AllocatorStats;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Jemalloc;
 
-/// Whether jemalloc's plain entry points serve this alignment: every block is
-/// aligned to 8, and to 16 if it has 16 bytes or more.
-///
-/// Two conditions, of which the first settles nearly all calls; callers that
-/// know it already lose the second.
-#[inline(always)]
-fn is_naturally_aligned(size: usize, align: usize) -> bool {
-    align <= 8 || (align <= 16 && size >= align)
-}
-
-fn flags(layout: Layout) -> i32 {
-    ffi::MALLOCX_ALIGN(layout.align())
-}
+// Every block of jemalloc's is aligned to 8, and to 16 if it has 16 bytes or
+// more. So its plain entry points serve alignments up to 8 whatever the size:
+// one test on the common path. All else is out of line, with the arguments in
+// the order in which the compiler's allocator shims have them in registers.
 
 // SAFETY: jemalloc's functions keep the contracts of their manual: aligned,
 // disjoint blocks, null on failure, sized deallocation with the size and
@@ -32,71 +23,99 @@ fn flags(layout: Layout) -> i32 {
 unsafe impl GlobalAlloc for Jemalloc {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if is_naturally_aligned(layout.size(), layout.align()) {
-            // SAFETY: the size is not zero, by the caller's promise.
-            return unsafe { ffi::malloc(layout.size()) }.cast();
+        let (size, align) = (layout.size(), layout.align());
+        if align > 8 {
+            // SAFETY: by the caller's promise on `layout`.
+            return unsafe { aligned_alloc(size, align) };
         }
-        // SAFETY: by the caller's promise on `layout`.
-        unsafe { aligned_alloc(layout) }
+        // SAFETY: the size is not zero, by the caller's promise.
+        unsafe { ffi::malloc(size) }.cast()
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if is_naturally_aligned(layout.size(), layout.align()) {
-            // SAFETY: the size is not zero, by the caller's promise.
-            return unsafe { ffi::calloc(1, layout.size()) }.cast();
+        let (size, align) = (layout.size(), layout.align());
+        if align > 8 {
+            // SAFETY: by the caller's promise on `layout`.
+            return unsafe { aligned_alloc_zeroed(size, align) };
         }
-        // SAFETY: by the caller's promise on `layout`.
-        unsafe { aligned_alloc_zeroed(layout) }
+        // SAFETY: the size is not zero, by the caller's promise.
+        unsafe { ffi::calloc(1, size) }.cast()
     }
 
     #[inline]
     unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        if is_naturally_aligned(layout.size(), layout.align()) {
-            // SAFETY: allocated by `malloc`, `calloc` or `realloc` with this size.
-            return unsafe { ffi::sdallocx(ptr.cast::<c_void>(), layout.size(), 0) };
+        let (size, align) = (layout.size(), layout.align());
+        if align > 8 {
+            // SAFETY: by the caller's promise.
+            return unsafe { aligned_dealloc(ptr, size, align) };
         }
-        // SAFETY: by the caller's promise.
-        unsafe { aligned_dealloc(ptr, layout) }
+        // SAFETY: allocated by `malloc`, `calloc` or `realloc` with this size.
+        unsafe { ffi::sdallocx(ptr.cast::<c_void>(), size, 0) }
     }
 
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        if is_naturally_aligned(new_size, layout.align()) {
-            // SAFETY: a live block of jemalloc's; the new size is not zero.
-            return unsafe { ffi::realloc(ptr.cast::<c_void>(), new_size) }.cast();
+        let (size, align) = (layout.size(), layout.align());
+        if align > 8 {
+            // SAFETY: by the caller's promise.
+            return unsafe { aligned_realloc(ptr, size, align, new_size) };
         }
-        // SAFETY: by the caller's promise.
-        unsafe { aligned_realloc(ptr, layout, new_size) }
+        // SAFETY: a live block of jemalloc's; the new size is not zero.
+        unsafe { ffi::realloc(ptr.cast::<c_void>(), new_size) }.cast()
     }
 }
 
-#[cold]
+/// Flags for `mallocx` and its kin; 0 where an alignment above 8 comes by itself.
+#[inline]
+fn flags(size: usize, align: usize) -> i32 {
+    if align <= 16 && size >= align {
+        0
+    } else {
+        ffi::MALLOCX_ALIGN(align)
+    }
+}
+
 #[inline(never)]
-unsafe fn aligned_alloc(layout: Layout) -> *mut u8 {
+unsafe fn aligned_alloc(size: usize, align: usize) -> *mut u8 {
     // SAFETY: the size is not zero, the alignment a power of two.
-    unsafe { ffi::mallocx(layout.size(), flags(layout)) }.cast()
+    unsafe {
+        match flags(size, align) {
+            0 => ffi::malloc(size),
+            flags => ffi::mallocx(size, flags),
+        }
+    }
+    .cast()
 }
 
-#[cold]
 #[inline(never)]
-unsafe fn aligned_alloc_zeroed(layout: Layout) -> *mut u8 {
+unsafe fn aligned_alloc_zeroed(size: usize, align: usize) -> *mut u8 {
     // SAFETY: the size is not zero, the alignment a power of two.
-    unsafe { ffi::mallocx(layout.size(), flags(layout) | ffi::MALLOCX_ZERO) }.cast()
+    unsafe {
+        match flags(size, align) {
+            0 => ffi::calloc(1, size),
+            flags => ffi::mallocx(size, flags | ffi::MALLOCX_ZERO),
+        }
+    }
+    .cast()
 }
 
-#[cold]
 #[inline(never)]
-unsafe fn aligned_dealloc(ptr: *mut u8, layout: Layout) {
-    // SAFETY: allocated by `mallocx` or `rallocx` with this size and alignment.
-    unsafe { ffi::sdallocx(ptr.cast::<c_void>(), layout.size(), flags(layout)) }
+unsafe fn aligned_dealloc(ptr: *mut u8, size: usize, align: usize) {
+    // SAFETY: allocated with this size and alignment.
+    unsafe { ffi::sdallocx(ptr.cast::<c_void>(), size, flags(size, align)) }
 }
 
-#[cold]
 #[inline(never)]
-unsafe fn aligned_realloc(ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+unsafe fn aligned_realloc(ptr: *mut u8, _size: usize, align: usize, new_size: usize) -> *mut u8 {
     // SAFETY: a live block of jemalloc's; the new size is not zero.
-    unsafe { ffi::rallocx(ptr.cast::<c_void>(), new_size, flags(layout)) }.cast()
+    unsafe {
+        match flags(new_size, align) {
+            0 => ffi::realloc(ptr.cast::<c_void>(), new_size),
+            flags => ffi::rallocx(ptr.cast::<c_void>(), new_size, flags),
+        }
+    }
+    .cast()
 }
 
 /// jemalloc's statistics. Refreshes its epoch, which merges the figures of all

@@ -85,35 +85,43 @@ impl Shape {
     }
 }
 
-/// Whether the block is of the common kind (small, align ≤ 8) and bears no
-/// mark: it was certainly not sampled. Six instructions.
-#[inline(always)]
-pub(crate) fn is_ordinary(ptr: *const u8, layout: Layout) -> bool {
-    // Three separate conditions on purpose: joined into one value they compile
-    // to more instructions.
-    if ptr.addr() & OFFSET != 0 {
-        return false;
-    }
-    if layout.align() > 8 {
-        return false;
-    }
-    layout.size() <= MARK_LIMIT
+/// What a free must do to know whether the block was sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Small, align ≤ 8, no mark: certainly not sampled.
+    Ordinary,
+    /// 8 mod 16: see [`is_marked_tiny`].
+    Odd,
+    /// Align > 8: see [`is_marked_page`].
+    Aligned,
+    /// Above [`MARK_LIMIT`]: look it up.
+    Large,
 }
 
-/// For a block that is not [`is_ordinary`]: whether it may have been sampled,
-/// so that the table must be asked.
+/// The kind of a block, by three tests that compile to six instructions.
 #[inline(always)]
-pub(crate) fn may_be_sampled(ptr: *const u8, layout: Layout) -> bool {
-    let in_page = ptr.addr() & (PAGE - 1);
-    if layout.size() > MARK_LIMIT {
-        true
-    } else if layout.align() > 8 {
-        in_page == 0
-    } else if layout.size() <= 8 {
-        in_page == OFFSET
+pub(crate) fn kind(ptr: *const u8, size: usize, align: usize) -> Kind {
+    if ptr.addr() & OFFSET != 0 {
+        Kind::Odd
+    } else if align > 8 {
+        Kind::Aligned
+    } else if size > MARK_LIMIT {
+        Kind::Large
     } else {
-        true
+        Kind::Ordinary
     }
+}
+
+/// Whether a block of at most eight bytes may have been sampled.
+#[inline(always)]
+pub(crate) fn is_marked_tiny(ptr: *const u8) -> bool {
+    ptr.addr() & (PAGE - 1) == OFFSET
+}
+
+/// Whether a small block of an alignment above eight may have been sampled.
+#[inline(always)]
+pub(crate) fn is_marked_page(ptr: *const u8) -> bool {
+    ptr.addr().is_multiple_of(PAGE)
 }
 
 #[cfg(test)]
@@ -136,7 +144,13 @@ mod tests {
             let inner = shape.inner_layout(layout).expect("small sizes");
             let base = slot * inner.align();
             let ptr = std::ptr::without_provenance::<u8>(base + shape.offset());
-            prop_assert!(!is_ordinary(ptr, layout) && may_be_sampled(ptr, layout));
+            let looked_up = match kind(ptr, layout.size(), layout.align()) {
+                Kind::Ordinary => false,
+                Kind::Odd => layout.size() > 8 || is_marked_tiny(ptr),
+                Kind::Aligned => layout.size() > MARK_LIMIT || is_marked_page(ptr),
+                Kind::Large => true,
+            };
+            prop_assert!(looked_up);
             prop_assert_eq!(ptr.addr() % layout.align(), 0);
             prop_assert!(shape.offset() + layout.size() <= inner.size());
             prop_assert_eq!(Shape::from_bits(shape as u8), shape);
@@ -145,8 +159,8 @@ mod tests {
         /// Ordinary small blocks of a 16-aligned allocator are never looked up.
         #[test]
         fn ordinary_blocks_are_not_looked_up(size in 9usize..=MARK_LIMIT, slot in 1usize..1 << 20) {
-            let layout = Layout::from_size_align(size, 8).expect("valid");
-            prop_assert!(is_ordinary(std::ptr::without_provenance(slot * 16), layout));
+            let ptr = std::ptr::without_provenance(slot * 16);
+            prop_assert_eq!(kind(ptr, size, 8), Kind::Ordinary);
         }
     }
 
