@@ -3,6 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout};
 
 use crate::config::{self, Defaults};
+use crate::filter;
 use crate::record;
 use crate::stats::{self, AllocatorStats};
 use crate::tag::{self, Kind};
@@ -200,10 +201,10 @@ unsafe fn alloc_zeroed<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A
 unsafe fn dealloc_odd<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
     // SAFETY: by the caller's promise.
     unsafe {
-        if size <= 8 && !tag::is_marked_tiny(ptr) {
-            this.inner.dealloc(ptr, layout(size, align));
-        } else {
+        if tag::is_marked(ptr, size, align) {
             record::dealloc(&this.inner, ptr, layout(size, align));
+        } else {
+            this.inner.dealloc(ptr, layout(size, align));
         }
     }
 }
@@ -218,10 +219,12 @@ unsafe fn dealloc_aligned<A: GlobalAlloc>(
 ) {
     // SAFETY: by the caller's promise.
     unsafe {
-        if size <= tag::MARK_LIMIT && !tag::is_marked_page(ptr) {
-            this.inner.dealloc(ptr, layout(size, align));
-        } else {
+        if !tag::bears_mark(size, align) {
+            dealloc_large(ptr, size, align, this);
+        } else if tag::is_marked(ptr, size, align) {
             record::dealloc(&this.inner, ptr, layout(size, align));
+        } else {
+            this.inner.dealloc(ptr, layout(size, align));
         }
     }
 }
@@ -230,7 +233,13 @@ unsafe fn dealloc_aligned<A: GlobalAlloc>(
 #[inline(never)]
 unsafe fn dealloc_large<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
     // SAFETY: by the caller's promise.
-    unsafe { record::dealloc(&this.inner, ptr, layout(size, align)) }
+    unsafe {
+        if filter::may_hold(ptr.addr()) {
+            record::dealloc(&this.inner, ptr, layout(size, align));
+        } else {
+            this.inner.dealloc(ptr, layout(size, align));
+        }
+    }
 }
 
 #[inline(never)]
@@ -241,9 +250,24 @@ unsafe fn realloc_other<A: GlobalAlloc>(
     new_size: usize,
     this: &Alloc<A>,
 ) -> *mut u8 {
+    let may_be_sampled = if tag::bears_mark(size, align) {
+        tag::is_marked(ptr, size, align)
+    } else {
+        filter::may_hold(ptr.addr())
+    };
     let (inner, defaults) = (&this.inner, &this.defaults);
-    // SAFETY: by the caller's promise.
-    unsafe { record::realloc(inner, ptr, layout(size, align), new_size, false, defaults) }
+    // SAFETY: by the caller's promise; a block that was not sampled is the
+    // inner allocator's own.
+    unsafe {
+        let layout = layout(size, align);
+        if may_be_sampled {
+            record::realloc(inner, ptr, layout, new_size, false, defaults)
+        } else if thread::charge(new_size) {
+            record::realloc(inner, ptr, layout, new_size, true, defaults)
+        } else {
+            inner.realloc(ptr, layout, new_size)
+        }
+    }
 }
 
 #[cold]

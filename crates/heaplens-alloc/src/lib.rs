@@ -44,6 +44,7 @@
 mod arena;
 mod config;
 pub mod counters;
+mod filter;
 mod global;
 #[cfg(feature = "jemalloc")]
 pub mod jemalloc;

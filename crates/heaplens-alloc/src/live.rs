@@ -14,6 +14,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::arena::Arena;
+use crate::filter;
 use crate::tag::Shape;
 
 /// An index entry is the address without its three low zero bits, above the
@@ -121,6 +122,9 @@ impl Live {
     pub(crate) fn enter(&self, Held { slot }: Held, address: usize, block: &Block) {
         self.fill(slot, block);
         self.index(address as u64, slot);
+        if block.shape == Shape::Plain {
+            filter::add(address);
+        }
     }
 
     /// Takes a block out before it is freed or reallocated.
@@ -132,6 +136,9 @@ impl Live {
         let number = self.unindex(address as u64)?;
         let slot = self.slots.get(number as usize)?;
         let block = slot.read();
+        if block.shape == Shape::Plain {
+            filter::remove(address);
+        }
         // Even: readers pass over the slot from here on.
         slot.generation.fetch_add(1, Ordering::Release);
         self.count.fetch_sub(1, Ordering::Relaxed);

@@ -9,6 +9,7 @@ use std::alloc::{GlobalAlloc, Layout};
 
 use crate::config::Defaults;
 use crate::counters::DropReason;
+use crate::filter;
 use crate::live::{self, Block, Held};
 use crate::os;
 use crate::sites::{self, SiteId};
@@ -33,13 +34,8 @@ pub(crate) unsafe fn alloc<A: GlobalAlloc>(
         // SAFETY: by the caller's promise on `layout`.
         Decision::Pass => unsafe { obtain(inner, layout, zeroed) },
         Decision::Inside => {
-            let own = store::get().and_then(|store| store.arena.allocate(own_layout(layout)));
-            // The arena's memory is fresh, so it is zeroed as well.
-            own.map_or_else(
-                // SAFETY: by the caller's promise on `layout`.
-                || unsafe { obtain(inner, layout, zeroed) },
-                |memory| memory.as_ptr().wrapping_add(Shape::of(layout).offset()),
-            )
+            // SAFETY: by the caller's promise on `layout`.
+            own(layout).unwrap_or_else(|| unsafe { obtain(inner, layout, zeroed) })
         }
         // SAFETY: by the caller's promise on `layout`.
         Decision::Sample { interval } => unsafe {
@@ -48,11 +44,17 @@ pub(crate) unsafe fn alloc<A: GlobalAlloc>(
     }
 }
 
-/// The layout of a piece of the arena that is handed out by the shape of
-/// `layout`: it is marked as a sampled block is, so that its free comes to
-/// [`dealloc`], which knows the arena's addresses.
-fn own_layout(layout: Layout) -> Layout {
-    Shape::of(layout).inner_layout(layout).unwrap_or(layout)
+/// A block from the profiler's own memory, zeroed. It is recognised as a
+/// sampled one is, so that its free comes to [`dealloc`], which knows the
+/// arena's addresses.
+fn own(layout: Layout) -> Option<*mut u8> {
+    let shape = Shape::of(layout);
+    let memory = store::get()?.arena.allocate(shape.inner_layout(layout)?)?;
+    let block = memory.as_ptr().wrapping_add(shape.offset(layout.align()));
+    if shape == Shape::Plain {
+        filter::add(block.addr());
+    }
+    Some(block)
 }
 
 /// # Safety
@@ -87,7 +89,7 @@ unsafe fn sampled<A: GlobalAlloc>(
     };
     // SAFETY: no smaller than `layout`, hence not of size zero.
     let base = unsafe { obtain(inner, inner_layout, zeroed) };
-    let block = base.wrapping_add(shape.offset());
+    let block = base.wrapping_add(shape.offset(layout.align()));
     if !base.is_null() && fits(block) {
         ticket.enter(block);
         return block;
@@ -226,7 +228,7 @@ pub(crate) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, ptr: *mut u8, layout: La
 /// `ptr` must be a block of `layout` that was obtained in this shape and is no
 /// longer in the table.
 unsafe fn give_back<A: GlobalAlloc>(inner: &A, ptr: *mut u8, layout: Layout, shape: Shape) {
-    let base = ptr.wrapping_sub(shape.offset());
+    let base = ptr.wrapping_sub(shape.offset(layout.align()));
     if let Some(inner_layout) = shape.inner_layout(layout) {
         // SAFETY: base and layout are those that the inner allocator gave.
         unsafe { inner.dealloc(base, inner_layout) };
@@ -369,7 +371,7 @@ impl<A: GlobalAlloc> Resize<'_, A> {
         if base.is_null() {
             return Err(Failure::Null);
         }
-        let new = base.wrapping_add(shape.offset());
+        let new = base.wrapping_add(shape.offset(self.new_layout.align()));
         if !fits(new) {
             // SAFETY: obtained just now with this very layout.
             unsafe { self.inner.dealloc(base, inner_layout) };

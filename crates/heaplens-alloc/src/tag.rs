@@ -2,22 +2,24 @@
 //!
 //! A free must not look anything up for the blocks that were not sampled. So a
 //! sampled block of up to [`MARK_LIMIT`] bytes is handed out at an address that
-//! allocators do not hand out otherwise; the table of live samples then says
-//! for certain. Correctness rests on that table alone, speed on the addresses:
+//! allocators hardly ever hand out otherwise; the table of live samples then
+//! says for certain. Correctness rests on that table alone, speed on the
+//! addresses:
 //!
-//! | block | sampled ones are at | free looks up if |
+//! | block | sampled ones are at | a free looks up if |
 //! |---|---|---|
 //! | align ≤ 8, 8 < size ≤ 4 KiB | 8 mod 16, inside a block 8 bytes larger | `ptr & 8` |
-//! | align ≤ 8, size ≤ 8 | page + 8 | `ptr & 4095 == 8` |
-//! | align > 8, size ≤ 4 KiB | start of a page | `ptr & 4095 == 0` |
-//! | size > 4 KiB | where the inner allocator puts it | always |
+//! | align ≤ 8, size ≤ 8 | a page's start + 8 | `ptr & 4095 == 8` |
+//! | 8 < align < 4 KiB, size ≤ 4 KiB | a page's start + align | `ptr & 4095 == align` |
+//! | size > 4 KiB, or align ≥ 4 KiB | where the inner allocator puts it | [`crate::filter`] says so |
 //!
 //! Large blocks stay as the inner allocator lays them out, so that they grow in
-//! place as they would without the profiler.
+//! place as they would without the profiler. A page's start itself would be no
+//! good mark: it is where allocators put the first, most used block of a page.
 
 use std::alloc::Layout;
 
-/// Blocks above this many bytes carry no mark and are always looked up.
+/// Blocks above this many bytes carry no mark.
 pub(crate) const MARK_LIMIT: usize = 4096;
 
 const PAGE: usize = 4096;
@@ -27,61 +29,53 @@ const OFFSET: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Shape {
-    /// As the inner allocator laid it out.
+    /// As the inner allocator laid it out, without a mark.
     Plain = 0,
     /// 8 bytes into a 16-aligned block.
     Offset = 1,
-    /// 8 bytes into a page-aligned block.
-    Tiny = 2,
-    /// At the start of a page.
-    Page = 3,
+    /// 8 bytes, or its alignment, into a page-aligned block.
+    Page = 2,
 }
 
 impl Shape {
     /// The shape in which a sampled block of this layout is obtained.
     pub(crate) fn of(layout: Layout) -> Self {
-        if layout.size() > MARK_LIMIT {
+        if layout.size() > MARK_LIMIT || layout.align() >= PAGE {
             Shape::Plain
-        } else if layout.align() > 8 {
-            if layout.align() <= PAGE {
-                Shape::Page
-            } else {
-                // Found by its page alignment as it is.
-                Shape::Plain
-            }
-        } else if layout.size() > 8 {
-            Shape::Offset
+        } else if layout.align() > 8 || layout.size() <= 8 {
+            Shape::Page
         } else {
-            Shape::Tiny
+            Shape::Offset
         }
     }
 
     pub(crate) fn from_bits(bits: u8) -> Self {
         match bits {
             1 => Shape::Offset,
-            2 => Shape::Tiny,
-            3 => Shape::Page,
+            2 => Shape::Page,
             _ => Shape::Plain,
         }
     }
 
-    /// Bytes between the start of the inner block and the block handed out.
-    pub(crate) fn offset(self) -> usize {
+    /// Bytes between the start of the inner block and a block of `align`.
+    pub(crate) fn offset(self, align: usize) -> usize {
         match self {
-            Shape::Plain | Shape::Page => 0,
-            Shape::Offset | Shape::Tiny => OFFSET,
+            Shape::Plain => 0,
+            Shape::Offset => OFFSET,
+            Shape::Page => align.max(OFFSET),
         }
     }
 
     /// The layout to ask of the inner allocator for a block of `layout`;
     /// `None` if that is not a valid layout.
     pub(crate) fn inner_layout(self, layout: Layout) -> Option<Layout> {
-        match self {
-            Shape::Plain => Some(layout),
-            Shape::Offset => Layout::from_size_align(layout.size().checked_add(OFFSET)?, 16).ok(),
-            Shape::Tiny => Layout::from_size_align(layout.size().checked_add(OFFSET)?, PAGE).ok(),
-            Shape::Page => Layout::from_size_align(layout.size(), PAGE).ok(),
-        }
+        let align = match self {
+            Shape::Plain => return Some(layout),
+            Shape::Offset => 16,
+            Shape::Page => PAGE,
+        };
+        let size = layout.size().checked_add(self.offset(layout.align()))?;
+        Layout::from_size_align(size, align).ok()
     }
 }
 
@@ -90,11 +84,11 @@ impl Shape {
 pub(crate) enum Kind {
     /// Small, align ≤ 8, no mark: certainly not sampled.
     Ordinary,
-    /// 8 mod 16: see [`is_marked_tiny`].
+    /// 8 mod 16: sampled, or of at most eight bytes; see [`is_marked`].
     Odd,
-    /// Align > 8: see [`is_marked_page`].
+    /// Align > 8; see [`is_marked`].
     Aligned,
-    /// Above [`MARK_LIMIT`]: look it up.
+    /// Above [`MARK_LIMIT`]; see [`crate::filter`].
     Large,
 }
 
@@ -112,16 +106,21 @@ pub(crate) fn kind(ptr: *const u8, size: usize, align: usize) -> Kind {
     }
 }
 
-/// Whether a block of at most eight bytes may have been sampled.
+/// Whether a sampled block of this layout bears a mark at all.
 #[inline(always)]
-pub(crate) fn is_marked_tiny(ptr: *const u8) -> bool {
-    ptr.addr() & (PAGE - 1) == OFFSET
+pub(crate) fn bears_mark(size: usize, align: usize) -> bool {
+    size <= MARK_LIMIT && align < PAGE
 }
 
-/// Whether a small block of an alignment above eight may have been sampled.
+/// Whether a block that is not [`Kind::Ordinary`] bears the mark of its layout.
 #[inline(always)]
-pub(crate) fn is_marked_page(ptr: *const u8) -> bool {
-    ptr.addr().is_multiple_of(PAGE)
+pub(crate) fn is_marked(ptr: *const u8, size: usize, align: usize) -> bool {
+    let in_page = ptr.addr() & (PAGE - 1);
+    if align > 8 {
+        in_page == align
+    } else {
+        size > 8 || in_page == OFFSET
+    }
 }
 
 #[cfg(test)]
@@ -142,17 +141,20 @@ mod tests {
         fn sampled_blocks_are_always_looked_up(layout in layouts(), slot in 1usize..1 << 20) {
             let shape = Shape::of(layout);
             let inner = shape.inner_layout(layout).expect("small sizes");
-            let base = slot * inner.align();
-            let ptr = std::ptr::without_provenance::<u8>(base + shape.offset());
-            let looked_up = match kind(ptr, layout.size(), layout.align()) {
-                Kind::Ordinary => false,
-                Kind::Odd => layout.size() > 8 || is_marked_tiny(ptr),
-                Kind::Aligned => layout.size() > MARK_LIMIT || is_marked_page(ptr),
-                Kind::Large => true,
-            };
-            prop_assert!(looked_up);
-            prop_assert_eq!(ptr.addr() % layout.align(), 0);
-            prop_assert!(shape.offset() + layout.size() <= inner.size());
+            // Inner allocators align large blocks to 16 at least.
+            let base = slot * inner.align().max(16);
+            let offset = shape.offset(layout.align());
+            let ptr = std::ptr::without_provenance::<u8>(base + offset);
+            let (size, align) = (layout.size(), layout.align());
+            prop_assert_eq!(bears_mark(size, align), shape != Shape::Plain);
+            if bears_mark(size, align) {
+                prop_assert!(kind(ptr, size, align) != Kind::Ordinary);
+                prop_assert!(is_marked(ptr, size, align));
+            } else {
+                prop_assert!(matches!(kind(ptr, size, align), Kind::Aligned | Kind::Large));
+            }
+            prop_assert_eq!(ptr.addr() % align, 0);
+            prop_assert!(offset + size <= inner.size());
             prop_assert_eq!(Shape::from_bits(shape as u8), shape);
         }
 
