@@ -1,0 +1,45 @@
+//! What a profile says about itself, one line each, in a fixed order.
+
+use heaplens_alloc::Snapshot;
+
+use crate::rfc3339;
+
+pub(crate) fn of(snapshot: &Snapshot) -> Vec<String> {
+    let counters = &snapshot.counters;
+    let drops: Vec<String> = counters
+        .drops()
+        .map(|(reason, count)| format!("{}={count}", reason.name()))
+        .collect();
+    vec![
+        concat!("heaplens ", env!("CARGO_PKG_VERSION")).to_owned(),
+        format!("sampling since: {}", rfc3339::format(snapshot.since)),
+        interval(counters.sample_interval),
+        "estimator: Horvitz-Thompson, each sample by its own size and interval".to_owned(),
+        format!("live samples: {}", counters.live_samples),
+        format!("drops: {}", drops.join(" ")),
+        standard_error(snapshot),
+        format!("stack walker: {}", counters.walker.name()),
+    ]
+}
+
+fn interval(bytes: u64) -> String {
+    if bytes == 0 {
+        "sample interval: off at present".to_owned()
+    } else {
+        format!("sample interval: {bytes} bytes on average")
+    }
+}
+
+fn standard_error(snapshot: &Snapshot) -> String {
+    let inuse = snapshot.totals().inuse;
+    let error = inuse.bytes_error();
+    let percent = if inuse.bytes > 0.0 {
+        100.0 * error / inuse.bytes
+    } else {
+        0.0
+    };
+    format!(
+        "standard error of inuse_space: {error:.0} bytes ({percent:.2} % of {:.0})",
+        inuse.bytes
+    )
+}

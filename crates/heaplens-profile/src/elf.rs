@@ -1,0 +1,82 @@
+//! What is read straight from ELF files: build ids and load segments.
+//! Everything in them is taken for hostile: no size is believed, nothing panics.
+
+use std::fs::File;
+use std::path::Path;
+
+use object::{Object, ObjectSegment, ReadCache};
+
+/// A load segment: which part of the file belongs at which address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Segment {
+    offset: u64,
+    size: u64,
+    address: u64,
+}
+
+/// What must be known of an object in order to look addresses up in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) build_id: Option<String>,
+    segments: Vec<Segment>,
+}
+
+impl Layout {
+    /// Reads headers and notes of the ELF file at `path`. `None` if it is no
+    /// regular file or no ELF file.
+    pub(crate) fn read(path: &Path) -> Option<Layout> {
+        let cache = ReadCache::new(open_regular(path)?);
+        let object = object::File::parse(&cache).ok()?;
+        if object.format() != object::BinaryFormat::Elf {
+            return None;
+        }
+        let segments = object
+            .segments()
+            .map(|segment| {
+                let (offset, size) = segment.file_range();
+                Segment {
+                    offset,
+                    size,
+                    address: segment.address(),
+                }
+            })
+            .collect();
+        let build_id = object.build_id().ok().flatten().map(hex);
+        Some(Layout { build_id, segments })
+    }
+
+    /// The address, as the file's own tables give it, of what lies at
+    /// `offset` in the file.
+    pub(crate) fn address_of(&self, offset: u64) -> Option<u64> {
+        self.segments.iter().find_map(|segment| {
+            let inside = offset.checked_sub(segment.offset)?;
+            (inside < segment.size).then(|| segment.address.checked_add(inside))?
+        })
+    }
+}
+
+/// The GNU build id of an ELF file in lower-case hexadecimal.
+pub(crate) fn build_id(path: &Path) -> Option<String> {
+    let cache = ReadCache::new(open_regular(path)?);
+    let object = object::File::parse(&cache).ok()?;
+    object.build_id().ok().flatten().map(hex)
+}
+
+/// Devices and pipes can be mapped or named like a file too; opening one may
+/// block or have effects.
+pub(crate) fn open_regular(path: &Path) -> Option<File> {
+    std::fs::metadata(path)
+        .ok()
+        .filter(std::fs::Metadata::is_file)?;
+    File::open(path).ok()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}

@@ -1,0 +1,49 @@
+#![forbid(unsafe_code)]
+//! Heaplens snapshots as profiles that people and tools can read.
+//!
+//! Data flows one way: a [`heaplens_alloc::Snapshot`] (addresses and
+//! estimates) and the process's [`Mappings`] become a [`Profile`]; a
+//! [`Profile`] becomes bytes.
+//!
+//! | Module | What | Reads files? |
+//! |---|---|---|
+//! | [`mappings`] | the executable mappings of a process, build ids | [`Mappings::of_current_process`] only |
+//! | [`symbolize`] | addresses to functions, files and lines | yes: the mapped ELF files |
+//! | [`model`] | the profile: samples, locations, functions, comments | no |
+//! | [`trim`] | which leaf frames belong to the allocator itself | no |
+//! | [`pprof`] | gzip'ed `profile.proto` | no |
+//! | [`text`] | Go's `debug=1` text | no |
+//!
+//! ```no_run
+//! # fn main() -> std::io::Result<()> {
+//! use heaplens_profile::{DefaultType, Mappings, Profile, Symbolizer, pprof};
+//!
+//! let snapshot = heaplens_alloc::snapshot();
+//! let mappings = Mappings::of_current_process()?;
+//! let mut symbolizer = Symbolizer::new();
+//! let profile = Profile::new(&snapshot, &mappings, Some(&mut symbolizer));
+//! std::fs::write("heap.pb.gz", pprof::encode(&profile, DefaultType::InuseSpace))?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod comments;
+mod elf;
+mod image;
+mod intern;
+pub mod mappings;
+pub mod model;
+mod names;
+pub mod pprof;
+pub mod proto;
+mod rfc3339;
+mod rows;
+mod source;
+pub mod symbolize;
+pub mod text;
+pub mod trim;
+
+pub use mappings::{Mapping, Mappings};
+pub use model::{Function, Line, Location, Profile, Sample, SampledCounts, ValueType};
+pub use pprof::DefaultType;
+pub use symbolize::{Frame, Symbolizer};

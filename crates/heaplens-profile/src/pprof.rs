@@ -1,0 +1,166 @@
+//! gzip'ed `profile.proto`, as `go tool pprof` and its kin read it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use flate2::{Compression, GzBuilder};
+use prost::Message;
+
+use crate::intern::StringTable;
+use crate::model::{self, Profile};
+use crate::proto;
+
+/// The sample type that a viewer shows first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DefaultType {
+    /// Not stated, as in Go's `/heap`: viewers take the last type, `inuse_space`.
+    #[default]
+    InuseSpace,
+    /// `alloc_space`, as in Go's `/allocs`.
+    AllocSpace,
+}
+
+/// Encodes `profile`. Equal profiles give equal bytes: the gzip header has no
+/// time stamp. Costs some 50 ns a location of each sample, most of it for
+/// compression.
+pub fn encode(profile: &Profile, default_type: DefaultType) -> Vec<u8> {
+    compress(&message(profile, default_type).encode_to_vec())
+}
+
+/// The message that [`encode`] compresses.
+pub fn message(profile: &Profile, default_type: DefaultType) -> proto::Profile {
+    let mut strings = StringTable::new();
+    let mut value_type = |kind, unit| proto::ValueType {
+        r#type: strings.index(kind),
+        unit: strings.index(unit),
+    };
+    let sample_type = profile
+        .types
+        .iter()
+        .map(|of| value_type(of.kind, of.unit))
+        .collect();
+    let period_type = Some(value_type("space", "bytes"));
+    let default_sample_type = match default_type {
+        DefaultType::InuseSpace => 0,
+        DefaultType::AllocSpace => strings.index("alloc_space"),
+    };
+    let label_key = strings.index("bytes");
+    let mut message = proto::Profile {
+        sample_type,
+        sample: profile
+            .samples
+            .iter()
+            .map(|of| sample(of, label_key))
+            .collect(),
+        location: (1..).zip(&profile.locations).map(location).collect(),
+        time_nanos: nanos_since_epoch(profile.time),
+        duration_nanos: profile
+            .duration
+            .map_or(0, |of| i64::try_from(of.as_nanos()).unwrap_or(i64::MAX)),
+        period_type,
+        period: i64::try_from(profile.period).unwrap_or(i64::MAX),
+        default_sample_type,
+        ..proto::Profile::default()
+    };
+    for (id, of) in (1..).zip(&profile.mappings) {
+        message.mapping.push(mapping(id, of, &mut strings));
+    }
+    for (id, of) in (1..).zip(&profile.functions) {
+        message.function.push(function(id, of, &mut strings));
+    }
+    for comment in &profile.comments {
+        message.comment.push(strings.index(comment));
+    }
+    message.string_table = strings.into_strings();
+    message
+}
+
+/// An id as the format counts them, from an index.
+fn id(index: usize) -> u64 {
+    index as u64 + 1
+}
+
+fn sample(sample: &model::Sample, label_key: i64) -> proto::Sample {
+    let size_class = i64::try_from(sample.size_class).unwrap_or(i64::MAX);
+    let label = proto::Label {
+        key: label_key,
+        str: 0,
+        num: size_class,
+        // The key and its unit are the same word.
+        num_unit: label_key,
+    };
+    proto::Sample {
+        location_id: sample.locations.iter().map(|&index| id(index)).collect(),
+        value: sample.values.clone(),
+        label: (size_class > 0).then_some(label).into_iter().collect(),
+    }
+}
+
+fn location((number, location): (u64, &model::Location)) -> proto::Location {
+    proto::Location {
+        id: number,
+        mapping_id: location.mapping.map_or(0, id),
+        address: location.address,
+        line: location
+            .lines
+            .iter()
+            .map(|line| proto::Line {
+                function_id: id(line.function),
+                line: line.line.into(),
+                column: line.column.into(),
+            })
+            .collect(),
+        is_folded: false,
+    }
+}
+
+fn mapping<'a>(
+    id: u64,
+    of: &'a model::ProfileMapping,
+    strings: &mut StringTable<'a>,
+) -> proto::Mapping {
+    proto::Mapping {
+        id,
+        memory_start: of.mapping.start,
+        memory_limit: of.mapping.limit,
+        file_offset: of.mapping.offset,
+        filename: strings.index(&of.mapping.path),
+        build_id: strings.index(of.mapping.build_id.as_deref().unwrap_or_default()),
+        has_functions: of.has_functions,
+        has_filenames: of.has_filenames,
+        has_line_numbers: of.has_line_numbers,
+        has_inline_frames: of.has_inline_frames,
+    }
+}
+
+fn function<'a>(
+    id: u64,
+    of: &'a model::Function,
+    strings: &mut StringTable<'a>,
+) -> proto::Function {
+    proto::Function {
+        id,
+        name: strings.index(&of.name),
+        system_name: strings.index(&of.system_name),
+        filename: strings.index(&of.file),
+        start_line: 0,
+    }
+}
+
+fn nanos_since_epoch(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_nanos()).ok())
+        .unwrap_or(0)
+}
+
+/// The header that Go writes: fastest level, no time, no name, unknown system.
+fn compress(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = GzBuilder::new()
+        .mtime(0)
+        .operating_system(255)
+        .write(Vec::with_capacity(bytes.len() / 2), Compression::fast());
+    // Writing to a vector cannot fail.
+    let _ = encoder.write_all(bytes);
+    encoder.finish().unwrap_or_default()
+}
