@@ -33,7 +33,8 @@ pub struct AllocatorStats {
     /// with a delay.
     pub mallocs: Option<u64>,
     /// Blocks released since the start, a count: `mallocs` less the blocks
-    /// that are out, those in thread caches counting as out.
+    /// that are out, those in thread caches counting as out. Both parts are
+    /// merged with a delay, so this may fall a little between two readings.
     pub frees: Option<u64>,
     /// Bytes requested since the start, rounded up to size classes.
     pub allocated_total: Option<u64>,

@@ -1,0 +1,90 @@
+//! Setting up an agent.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::agent::Agent;
+use crate::config::{Limits, Told};
+use crate::error::Error;
+
+/// Sets up an [`Agent`]; from [`Agent::builder`].
+///
+/// What is not set here comes from the environment, and from the defaults
+/// otherwise: see the [configuration table](crate#configuration).
+#[derive(Clone, Default)]
+#[must_use = "nothing runs before `start()`"]
+pub struct Builder {
+    told: Told,
+    limits: Limits,
+}
+
+impl Builder {
+    /// Listens on a TCP address, `host:port`; port 0 takes any free one
+    /// ([`Agent::local_addr`] tells which). An address that is not loopback
+    /// needs a [`token`](Builder::token).
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.told.tcp = Some(address.into());
+        self
+    }
+
+    /// Listens on a unix socket of mode 0600, beside or in place of TCP. A
+    /// socket that an ended program of the same user left there is replaced;
+    /// one that still answers is an error.
+    pub fn listen_unix(mut self, path: impl Into<PathBuf>) -> Self {
+        self.told.unix = Some(path.into());
+        self
+    }
+
+    /// Asks every request for this secret: 32 to 1024 visible ASCII characters.
+    /// Clients send it as `Authorization: Bearer`, or as the password of basic
+    /// authentication with any user name
+    /// (`go tool pprof http://pprof:TOKEN@host:6060/debug/pprof/heap`).
+    pub fn token(mut self, secret: impl Into<String>) -> Self {
+        self.told.token = Some(secret.into());
+        self
+    }
+
+    /// Whether `/debug/pprof/cmdline` shows the program's arguments, which may
+    /// hold secrets. By default it names the program alone.
+    pub fn expose_cmdline(mut self, expose: bool) -> Self {
+        self.told.expose_cmdline = Some(expose);
+        self
+    }
+
+    /// Narrows the limits, so that tests need not wait for them.
+    #[doc(hidden)]
+    pub fn limits(mut self, header: Duration, request: Duration, connections: usize) -> Self {
+        self.limits = Limits {
+            header,
+            request,
+            connections,
+        };
+        self
+    }
+
+    /// Starts the agent on a thread of its own, named `heaplens`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if a setting or a `HEAPLENS_*` variable cannot be used, if
+    /// the address is refused, taken, or not to be had, or if no thread can be
+    /// started. Nothing is left running then.
+    pub fn start(self) -> Result<Agent, Error> {
+        heaplens_alloc::check_environment()?;
+        let config = self.told.resolve(|name| std::env::var_os(name))?;
+        // The agent's own memory is not the program's.
+        heaplens_alloc::untracked(|| Agent::run(config, self.limits))
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("listen", &self.told.tcp)
+            .field("listen_unix", &self.told.unix)
+            .field("token", &self.told.token.as_ref().map(|_| "hidden"))
+            .field("expose_cmdline", &self.told.expose_cmdline)
+            .finish_non_exhaustive()
+    }
+}

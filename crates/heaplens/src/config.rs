@@ -1,0 +1,236 @@
+//! What an agent was told: by the builder, by the environment, by default.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::auth::Token;
+use crate::error::Error;
+
+/// Where an agent listens if nobody says anything.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:6060";
+
+/// The settings in force, from [`Agent::config`](crate::Agent::config).
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) tcp: Option<String>,
+    pub(crate) unix: Option<PathBuf>,
+    pub(crate) token: Option<Token>,
+    pub(crate) expose_cmdline: bool,
+}
+
+impl Config {
+    /// The TCP address as it was configured, `host:port`.
+    pub fn listen(&self) -> Option<&str> {
+        self.tcp.as_deref()
+    }
+
+    /// The path of the unix socket.
+    pub fn listen_unix(&self) -> Option<&Path> {
+        self.unix.as_deref()
+    }
+
+    /// Whether requests have to show a token.
+    pub fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Whether `/debug/pprof/cmdline` shows the program's arguments.
+    pub fn exposes_cmdline(&self) -> bool {
+        self.expose_cmdline
+    }
+}
+
+/// What the builder was told; `None` is left to the environment.
+#[derive(Clone, Default)]
+pub(crate) struct Told {
+    pub(crate) tcp: Option<String>,
+    pub(crate) unix: Option<PathBuf>,
+    pub(crate) token: Option<String>,
+    pub(crate) expose_cmdline: Option<bool>,
+}
+
+impl Told {
+    /// Fills in what was not told from the environment, then from the
+    /// defaults. Whatever the program says wins: its own flags and files are
+    /// nearer to the user than an inherited variable.
+    pub(crate) fn resolve(
+        self,
+        environment: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Config, Error> {
+        let (mut tcp, mut unix) = (self.tcp, self.unix);
+        if tcp.is_none() && unix.is_none() {
+            match variable(&environment, "HEAPLENS_LISTEN", LISTEN_EXPECTED)? {
+                Some(value) => match value.strip_prefix("unix:") {
+                    Some("") => return Err(unusable("HEAPLENS_LISTEN", value, LISTEN_EXPECTED)),
+                    Some(path) => unix = Some(PathBuf::from(path)),
+                    None => tcp = Some(value),
+                },
+                None => tcp = Some(DEFAULT_LISTEN.to_owned()),
+            }
+        }
+        let token = match self.token {
+            Some(secret) => Some(Token::new(&secret)?),
+            None => token_from(&environment)?,
+        };
+        let expose_cmdline = match self.expose_cmdline {
+            Some(told) => told,
+            None => switch(&environment, "HEAPLENS_EXPOSE_CMDLINE")?.unwrap_or(false),
+        };
+        Ok(Config {
+            tcp,
+            unix,
+            token,
+            expose_cmdline,
+        })
+    }
+}
+
+const LISTEN_EXPECTED: &str = "host:port, as in 127.0.0.1:6060, or unix:/path/of.sock";
+
+/// A variable's text; an empty one counts as unset.
+fn variable(
+    environment: &impl Fn(&str) -> Option<OsString>,
+    name: &'static str,
+    expected: &'static str,
+) -> Result<Option<String>, Error> {
+    match environment(name).map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(value)) if value.is_empty() => Ok(None),
+        Some(Ok(value)) => Ok(Some(value)),
+        Some(Err(raw)) => Err(unusable(name, raw.to_string_lossy().into_owned(), expected)),
+    }
+}
+
+/// The token of the environment. An empty one is an error: whoever set the
+/// variable wanted the agent closed.
+fn token_from(environment: &impl Fn(&str) -> Option<OsString>) -> Result<Option<Token>, Error> {
+    match environment("HEAPLENS_TOKEN").map(OsString::into_string) {
+        None => Ok(None),
+        Some(Ok(secret)) => Token::new(&secret).map(Some),
+        Some(Err(_)) => Err(Error::Token {
+            reason: "HEAPLENS_TOKEN holds characters other than visible ASCII",
+        }),
+    }
+}
+
+fn switch(
+    environment: &impl Fn(&str) -> Option<OsString>,
+    name: &'static str,
+) -> Result<Option<bool>, Error> {
+    const EXPECTED: &str = "1, true, 0 or false";
+    match variable(environment, name, EXPECTED)? {
+        None => Ok(None),
+        Some(value) if value == "1" || value == "true" => Ok(Some(true)),
+        Some(value) if value == "0" || value == "false" => Ok(Some(false)),
+        Some(value) => Err(unusable(name, value, EXPECTED)),
+    }
+}
+
+fn unusable(name: &'static str, value: String, expected: &'static str) -> Error {
+    Error::Environment {
+        name,
+        value,
+        expected,
+    }
+}
+
+/// Bounds on what clients may cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// For a request's header, and for the pause between two requests on one
+    /// connection.
+    pub(crate) header: Duration,
+    /// For working out an answer, and again for the client to take it.
+    pub(crate) request: Duration,
+    /// Connections served at a time.
+    pub(crate) connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            header: Duration::from_secs(5),
+            request: Duration::from_secs(30),
+            connections: 32,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn resolve(told: Told, variables: &[(&str, &str)]) -> Result<Config, Error> {
+        told.resolve(|name| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    #[test]
+    fn defaults() {
+        let config = resolve(Told::default(), &[]).unwrap();
+        assert_eq!(config.listen(), Some(DEFAULT_LISTEN));
+        assert_eq!(config.listen_unix(), None);
+        assert!(!config.has_token());
+        assert!(!config.exposes_cmdline());
+    }
+
+    #[test]
+    fn the_environment_fills_what_the_builder_leaves_open() {
+        let variables = [
+            ("HEAPLENS_LISTEN", "127.0.0.1:7070"),
+            ("HEAPLENS_TOKEN", SECRET),
+            ("HEAPLENS_EXPOSE_CMDLINE", "1"),
+        ];
+        let config = resolve(Told::default(), &variables).unwrap();
+        assert_eq!(config.listen(), Some("127.0.0.1:7070"));
+        assert!(config.has_token() && config.exposes_cmdline());
+
+        let told = Told {
+            tcp: Some("127.0.0.1:8080".to_owned()),
+            expose_cmdline: Some(false),
+            ..Told::default()
+        };
+        let config = resolve(told, &variables).unwrap();
+        assert_eq!(config.listen(), Some("127.0.0.1:8080"));
+        assert!(config.has_token() && !config.exposes_cmdline());
+    }
+
+    #[test]
+    fn a_unix_socket_by_the_environment() {
+        let config = resolve(
+            Told::default(),
+            &[("HEAPLENS_LISTEN", "unix:/run/app/heaplens.sock")],
+        )
+        .unwrap();
+        assert_eq!(config.listen(), None);
+        assert_eq!(
+            config.listen_unix(),
+            Some(Path::new("/run/app/heaplens.sock"))
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let cases = [
+            (
+                "HEAPLENS_EXPOSE_CMDLINE",
+                "yes",
+                "HEAPLENS_EXPOSE_CMDLINE=\"yes\"",
+            ),
+            ("HEAPLENS_LISTEN", "unix:", "HEAPLENS_LISTEN=\"unix:\""),
+            ("HEAPLENS_TOKEN", "", "the token is not usable"),
+            ("HEAPLENS_TOKEN", "secret", "fewer than 32"),
+        ];
+        for (name, value, part) in cases {
+            let error = resolve(Told::default(), &[(name, value)]).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(part), "{name}={value:?}: {text}");
+            assert!(value != "secret" || !text.contains("secret"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! One module a route, or a family of them.
+
+pub(crate) mod cmdline;
+pub(crate) mod delta;
+pub(crate) mod health;
+pub(crate) mod heap;
+pub(crate) mod index;
+pub(crate) mod memstats;
+pub(crate) mod metrics;
+pub(crate) mod symbol;

@@ -1,0 +1,106 @@
+//! The two pages: all paths, and Go's index of profiles.
+
+use std::fmt::Write as _;
+
+use crate::respond::{self, Reply};
+
+const PATHS: [(&str, &str); 7] = [
+    (
+        "/debug/pprof/",
+        "profiles, as Go's net/http/pprof serves them",
+    ),
+    (
+        "/debug/heap",
+        "the heap profile: go tool pprof http://HOST/debug/heap",
+    ),
+    ("/debug/heap?format=text", "the same as text"),
+    (
+        "/debug/pprof/allocs",
+        "the same, viewed by what was ever allocated",
+    ),
+    ("/debug/memstats", "allocator and profiler statistics, JSON"),
+    ("/metrics", "the same for Prometheus"),
+    ("/healthz", "whether sampling is on"),
+];
+
+/// The list of paths.
+pub(crate) fn overview() -> Reply {
+    let mut page = String::from(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <title>Heaplens</title></head>\n<body>\n<h1>Heaplens</h1>\n<ul>\n",
+    );
+    for (path, what) in PATHS {
+        let (path, what) = (respond::escape_html(path), respond::escape_html(what));
+        // Writing to a string cannot fail.
+        let _ = writeln!(page, "<li><a href=\"{path}\">{path}</a>: {what}</li>");
+    }
+    page.push_str("</ul>\n</body></html>\n");
+    respond::html(page)
+}
+
+/// Name, target, whether records are counted, description.
+const PROFILES: [(&str, &str, bool, &str); 4] = [
+    (
+        "allocs",
+        "allocs?debug=1",
+        true,
+        "A sampling of all past memory allocations. With seconds=N (1 to 300) only those of the \
+         next N seconds; with debug=1 as text.",
+    ),
+    (
+        "cmdline",
+        "cmdline?debug=1",
+        false,
+        "The command line of the current program: its name, and its arguments if the program \
+         allows that.",
+    ),
+    (
+        "heap",
+        "heap?debug=1",
+        true,
+        "A sampling of memory allocations of live objects. With seconds=N (1 to 300) what \
+         changed in the next N seconds; with debug=1 as text. gc has no effect.",
+    ),
+    (
+        "symbol",
+        "symbol?debug=1",
+        false,
+        "Maps given program counters to function names. Counters can be specified in a GET raw \
+         query or POST body, multiple counters are separated by '+'.",
+    ),
+];
+
+/// The index of profiles, of Go's structure: a table of counts and links, then
+/// a description of each.
+pub(crate) fn profiles() -> Reply {
+    let records = heaplens_alloc::counters().sites;
+    let mut page = String::from(
+        "<html>\n<head>\n<meta charset=\"utf-8\">\n<title>/debug/pprof/</title>\n<style>\n\
+         .profile-name{\n\tdisplay:inline-block;\n\twidth:6rem;\n}\n</style>\n</head>\n<body>\n\
+         /debug/pprof/\n<br>\n\
+         <p>Set debug=1 as a query parameter to export in legacy text format</p>\n<br>\n\
+         Types of profiles available:\n<table>\n\
+         <thead><td>Count</td><td>Profile</td></thead>\n",
+    );
+    for (name, target, is_counted, _) in PROFILES {
+        let count = if is_counted { records } else { 0 };
+        let (name, target) = (respond::escape_html(name), respond::escape_html(target));
+        let _ = writeln!(
+            page,
+            "<tr><td>{count}</td><td><a href='{target}'>{name}</a></td></tr>"
+        );
+    }
+    page.push_str("</table>\n<br>\n<p>\nProfile Descriptions:\n<ul>\n");
+    for (name, _, _, description) in PROFILES {
+        let (name, text) = (
+            respond::escape_html(name),
+            respond::escape_html(description),
+        );
+        let _ = writeln!(
+            page,
+            "<li><div class=profile-name>{name}: </div> {text}</li>"
+        );
+    }
+    page.push_str("</ul>\n</p>\n</body>\n</html>\n");
+    respond::html(page)
+}

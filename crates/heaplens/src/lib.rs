@@ -1,0 +1,41 @@
+#![forbid(unsafe_code)]
+#![doc = include_str!("docs/crate.md")]
+#![doc = include_str!("docs/configuration.md")]
+
+mod agent;
+mod auth;
+mod builder;
+mod config;
+mod deadline;
+mod error;
+mod flight;
+mod handlers;
+mod host;
+mod listen;
+mod metrics;
+mod params;
+mod respond;
+mod router;
+mod routes;
+mod server;
+mod state;
+mod work;
+
+pub use agent::Agent;
+pub use builder::Builder;
+pub use config::{Config, DEFAULT_LISTEN};
+pub use error::Error;
+pub use metrics::collector::Collector;
+pub use router::{Routes, router};
+
+#[cfg(feature = "jemalloc")]
+#[doc(inline)]
+pub use heaplens_alloc::Jemalloc;
+#[doc(inline)]
+pub use heaplens_alloc::{
+    Alloc, AllocatorStats, Counters, DEFAULT_MEMORY_BUDGET, DEFAULT_SAMPLE_INTERVAL, DropReason,
+    EnvironmentError, Site, Snapshot, Stack, StackKind, StatsSource, Tally, Totals, Walker,
+    allocator_stats, counters, sample_interval, set_sample_interval, snapshot, untracked,
+};
+#[doc(inline)]
+pub use heaplens_profile as profile;

@@ -1,0 +1,353 @@
+//! Query parameters: as Go reads them, and strictly.
+
+use std::borrow::Cow;
+use std::num::IntErrorKind;
+use std::time::Duration;
+
+use hyper::StatusCode;
+
+use crate::respond::{self, Reply};
+
+/// The longest delta profile, in seconds.
+const LONGEST: u64 = 300;
+
+/// Why a request is 400: one line for the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BadParameter(String);
+
+impl BadParameter {
+    pub(crate) fn reply(&self) -> Reply {
+        respond::error(StatusCode::BAD_REQUEST, &self.0)
+    }
+
+    fn because(reason: impl Into<String>) -> Self {
+        BadParameter(reason.into())
+    }
+}
+
+/// What is asked of a heap profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProfileQuery {
+    /// Text in place of protobuf.
+    pub(crate) text: bool,
+    /// What changed within this many seconds, in place of all since the start.
+    pub(crate) seconds: Option<u64>,
+}
+
+impl ProfileQuery {
+    /// As Go's handler reads a query: what it does not know or cannot parse it
+    /// ignores, except for `seconds`, which it checks before `debug`. `gc` has
+    /// nothing to do here: the figures are always up to date.
+    pub(crate) fn as_go(query: Option<&str>) -> Result<Self, BadParameter> {
+        let query = query.unwrap_or_default();
+        let text = go_debug(&first(query, "debug"));
+        let seconds = match first(query, "seconds").as_str() {
+            "" => None,
+            value => Some(seconds(value)?),
+        };
+        Self { text, seconds }.consistent()
+    }
+
+    /// As our own paths read it: `format`, `debug` and `seconds`, each once and
+    /// well formed.
+    pub(crate) fn strict(query: Option<&str>) -> Result<Self, BadParameter> {
+        const KNOWN: [&str; 3] = ["format", "debug", "seconds"];
+        let mut asked = ProfileQuery::default();
+        let (mut format, mut debug) = (None, None);
+        for (name, value) in strict_pairs(query, &KNOWN)? {
+            match name {
+                "format" => format = Some(strict_format(&value)?),
+                "debug" => debug = Some(strict_debug(&value)?),
+                _ => asked.seconds = Some(seconds(&value)?),
+            }
+        }
+        if let (Some(format), Some(debug)) = (format, debug)
+            && format != debug
+        {
+            return Err(BadParameter::because(
+                "format and debug contradict each other: give one of them",
+            ));
+        }
+        asked.text = format.or(debug).unwrap_or(false);
+        asked.consistent()
+    }
+
+    fn consistent(self) -> Result<Self, BadParameter> {
+        if self.text && self.seconds.is_some() {
+            return Err(BadParameter::because(
+                "seconds and debug params are incompatible",
+            ));
+        }
+        Ok(self)
+    }
+}
+
+/// For routes that take no parameters.
+pub(crate) fn none(query: Option<&str>) -> Result<(), BadParameter> {
+    strict_pairs(query, &[]).map(|_| ())
+}
+
+/// How long a request asks to wait; nothing if what it asks is refused.
+pub(crate) fn seconds_asked(query: Option<&str>) -> Duration {
+    let value = first(query.unwrap_or_default(), "seconds");
+    Duration::from_secs(seconds(&value).unwrap_or(0))
+}
+
+/// `seconds`: a positive 64-bit number, up to our limit.
+fn seconds(value: &str) -> Result<u64, BadParameter> {
+    match value.parse::<i64>() {
+        Ok(number) if number > 0 => match number.unsigned_abs() {
+            number if number <= LONGEST => Ok(number),
+            _ => Err(BadParameter::because(format!(
+                "invalid value for \"seconds\" - must be at most {LONGEST}"
+            ))),
+        },
+        _ => Err(BadParameter::because(
+            "invalid value for \"seconds\" - must be a positive integer",
+        )),
+    }
+}
+
+/// Any number but 0 asks for text, one too large for 64 bits as well; what is
+/// no number counts as 0.
+fn go_debug(value: &str) -> bool {
+    match value.parse::<i64>() {
+        Ok(number) => number != 0,
+        Err(error) => matches!(
+            error.kind(),
+            IntErrorKind::PosOverflow | IntErrorKind::NegOverflow
+        ),
+    }
+}
+
+fn strict_format(value: &str) -> Result<bool, BadParameter> {
+    match value {
+        "pprof" => Ok(false),
+        "text" => Ok(true),
+        other => Err(BadParameter::because(format!(
+            "invalid value {} for \"format\" - must be pprof or text",
+            quoted(other)
+        ))),
+    }
+}
+
+fn strict_debug(value: &str) -> Result<bool, BadParameter> {
+    match value {
+        "0" => Ok(false),
+        "1" | "2" => Ok(true),
+        other => Err(BadParameter::because(format!(
+            "invalid value {} for \"debug\" - must be 0, 1 or 2",
+            quoted(other)
+        ))),
+    }
+}
+
+/// The first value of a key, as `url.ParseQuery` and `FormValue` find it:
+/// pieces between `&` that hold a `;` or a bad escape do not count. Empty if
+/// there is none.
+fn first(query: &str, key: &str) -> String {
+    query
+        .split('&')
+        .filter(|piece| !piece.contains(';'))
+        .filter_map(|piece| {
+            let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+            Some((unescape(name)?, unescape(value)?))
+        })
+        .find(|(name, _)| name == key)
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
+}
+
+/// All pairs, if each is well formed, known, and there once.
+fn strict_pairs(
+    query: Option<&str>,
+    known: &'static [&'static str],
+) -> Result<Vec<(&'static str, String)>, BadParameter> {
+    let mut pairs: Vec<(&'static str, String)> = Vec::new();
+    for piece in query.unwrap_or_default().split('&') {
+        if piece.is_empty() {
+            continue;
+        }
+        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+        let (Some(name), Some(value)) = (unescape(name), unescape(value)) else {
+            return Err(BadParameter::because(format!(
+                "bad escape in parameter {}",
+                quoted(piece)
+            )));
+        };
+        let Some(name) = known.iter().find(|known| **known == name) else {
+            return Err(unknown(&name, known));
+        };
+        if pairs.iter().any(|(before, _)| before == name) {
+            return Err(BadParameter::because(format!(
+                "parameter \"{name}\" is given twice"
+            )));
+        }
+        pairs.push((name, value.into_owned()));
+    }
+    Ok(pairs)
+}
+
+fn unknown(name: &str, known: &[&str]) -> BadParameter {
+    let name = quoted(name);
+    BadParameter(if known.is_empty() {
+        format!("unknown parameter {name}: this path takes none")
+    } else {
+        format!("unknown parameter {name}; known are {}", known.join(", "))
+    })
+}
+
+/// What a client sent, harmless on one line and short.
+fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(40).collect();
+    format!("{short:?}")
+}
+
+/// Undoes `+` and `%XX`; `None` for a `%` without two hexadecimal digits.
+fn unescape(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains(['+', '%']) {
+        return Some(Cow::Borrowed(text));
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => hex_digit(rest.next()?)? << 4 | hex_digit(rest.next()?)?,
+            other => other,
+        });
+    }
+    Some(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte)
+        .to_digit(16)
+        .and_then(|digit| u8::try_from(digit).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn go(query: &str) -> Result<(bool, Option<u64>), String> {
+        ProfileQuery::as_go(Some(query))
+            .map(|asked| (asked.text, asked.seconds))
+            .map_err(|fault| fault.0)
+    }
+
+    #[test]
+    fn as_go_reads_them() {
+        let binary = (false, None);
+        let text = (true, None);
+        let cases = [
+            ("", binary),
+            ("debug=0", binary),
+            ("debug=1", text),
+            ("debug=2", text),
+            ("debug=-1", text),
+            ("debug=%2B1", text),
+            ("debug=+1", binary),
+            ("debug=99999999999999999999", text),
+            ("debug=-99999999999999999999", text),
+            ("debug=", binary),
+            ("debug", binary),
+            ("debug=abc", binary),
+            ("debug=1.5", binary),
+            ("debug=0x1", binary),
+            ("debug=１", binary),
+            ("debug=%EF%BC%91", binary),
+            ("debug=0&debug=1", binary),
+            ("debug=1&debug=0", text),
+            ("de%62ug=1", text),
+            ("foo=bar", binary),
+            ("foo=%zz&debug=1", text),
+            ("debug=%zz&debug=1", text),
+            ("debug=%", binary),
+            ("seconds=1;debug=1", binary),
+            ("a;b&debug=1", text),
+            ("seconds=", binary),
+            ("gc=1", binary),
+            ("seconds=1", (false, Some(1))),
+            ("seconds=01", (false, Some(1))),
+            ("seconds=%2B1", (false, Some(1))),
+            ("seconds=300&gc=1&debug=0", (false, Some(300))),
+        ];
+        for (query, expected) in cases {
+            assert_eq!(go(query), Ok(expected), "{query}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_checked_first() {
+        for value in [
+            "0",
+            "-5",
+            "abc",
+            "1.5",
+            "9223372036854775808",
+            "+1",
+            "%00",
+            "NaN",
+        ] {
+            for query in [
+                format!("seconds={value}"),
+                format!("seconds={value}&debug=1"),
+            ] {
+                assert_eq!(
+                    go(&query),
+                    Err("invalid value for \"seconds\" - must be a positive integer".to_owned()),
+                    "{query}"
+                );
+            }
+        }
+        for value in ["301", "9223372036854775807"] {
+            let fault = go(&format!("seconds={value}")).unwrap_err();
+            assert!(fault.contains("at most 300"), "{fault}");
+        }
+        assert_eq!(
+            go("seconds=1&debug=1"),
+            Err("seconds and debug params are incompatible".to_owned())
+        );
+    }
+
+    #[test]
+    fn strictly() {
+        let good = [
+            ("", (false, None)),
+            ("format=pprof", (false, None)),
+            ("format=text", (true, None)),
+            ("debug=1", (true, None)),
+            ("format=text&debug=2", (true, None)),
+            ("seconds=5", (false, Some(5))),
+        ];
+        for (query, expected) in good {
+            let asked = ProfileQuery::strict(Some(query)).unwrap();
+            assert_eq!((asked.text, asked.seconds), expected, "{query}");
+        }
+        let bad = [
+            (
+                "foo=1",
+                "unknown parameter \"foo\"; known are format, debug, seconds",
+            ),
+            ("format=svg", "invalid value \"svg\" for \"format\""),
+            ("debug=abc", "invalid value \"abc\""),
+            ("debug=", "invalid value \"\""),
+            ("debug=1&debug=1", "\"debug\" is given twice"),
+            ("format=pprof&debug=1", "contradict"),
+            ("format=text&seconds=1", "incompatible"),
+            ("seconds=", "positive integer"),
+            ("seconds=301", "at most 300"),
+            ("debug=%zz", "bad escape"),
+            ("debug=1;seconds=1", "invalid value \"1;seconds=1\""),
+            ("%0Ax=1", "unknown parameter \"\\nx\""),
+        ];
+        for (query, part) in bad {
+            let fault = ProfileQuery::strict(Some(query)).unwrap_err().0;
+            assert!(fault.contains(part), "{query}: {fault}");
+            assert!(!fault.contains('\n'), "{query}: {fault}");
+        }
+        assert!(none(None).is_ok() && none(Some("")).is_ok());
+        assert!(none(Some("a")).unwrap_err().0.contains("takes none"));
+    }
+}

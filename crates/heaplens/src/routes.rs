@@ -1,0 +1,275 @@
+//! The routes, in one place.
+//!
+//! | Path | Methods | Answer |
+//! |---|---|---|
+//! | `/`, `/debug/` | GET, HEAD | the list of paths, HTML |
+//! | `/debug/pprof` | GET, HEAD | 307 to `/debug/pprof/` |
+//! | `/debug/pprof/` | GET, HEAD | Go's index of profiles, HTML |
+//! | `/debug/pprof/heap`, `allocs` | GET, HEAD | pprof, gzip; `debug=1`: text; `seconds=N`: what changed in N seconds |
+//! | `/debug/pprof/cmdline` | GET, HEAD | the program's name and, if allowed, its arguments, NUL-separated |
+//! | `/debug/pprof/symbol`, `/debug/symbolz` | GET, HEAD, POST | names of addresses, in pprof's protocol; the second is where pprof asks when the profile came from `/debug/heap`, and a 405 there would make it print no report at all |
+//! | `/debug/pprof/profile`, `trace` | GET, HEAD | 501 and why |
+//! | `/debug/pprof/…` | GET, HEAD | 404 `Unknown profile` |
+//! | `/debug/heap` | GET, HEAD | as `/debug/pprof/heap`; parameters are checked strictly |
+//! | `/debug/memstats` | GET, HEAD | JSON |
+//! | `/metrics` | GET, HEAD | Prometheus text or `OpenMetrics`, by `Accept` |
+//! | `/healthz` | GET, HEAD | JSON: whether sampling is on |
+//!
+//! Under `/debug/pprof/` this is the contract of Go's `net/http/pprof`:
+//! unknown and malformed parameters are ignored, a repeated one counts by its
+//! first value. Elsewhere a parameter that is not known or not usable is 400.
+//! Any other method is 405 with `Allow`; a path with `//` or `/../` under
+//! `/debug` is 307 to the clean one. All errors are `text/plain` of one line
+//! with `X-Go-Pprof: 1`, all answers carry `nosniff`, none carries CORS headers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::OriginalUri;
+use hyper::body::{Body, Bytes};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, StatusCode, Uri};
+
+use crate::handlers::{cmdline, health, heap, index, memstats, metrics, symbol};
+use crate::params::{self, ProfileQuery};
+use crate::respond::{self, Reply};
+use crate::state::App;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    Overview,
+    PprofBare,
+    PprofIndex,
+    Heap,
+    Allocs,
+    Cmdline,
+    Symbol,
+    CpuProfile,
+    Trace,
+    UnknownProfile,
+    DebugHeap,
+    Memstats,
+    Metrics,
+    Health,
+}
+
+const TABLE: [(&str, Route); 15] = [
+    ("/", Route::Overview),
+    ("/debug/", Route::Overview),
+    ("/debug/pprof", Route::PprofBare),
+    ("/debug/pprof/", Route::PprofIndex),
+    ("/debug/pprof/heap", Route::Heap),
+    ("/debug/pprof/allocs", Route::Allocs),
+    ("/debug/pprof/cmdline", Route::Cmdline),
+    ("/debug/pprof/symbol", Route::Symbol),
+    ("/debug/pprof/profile", Route::CpuProfile),
+    ("/debug/pprof/trace", Route::Trace),
+    ("/debug/heap", Route::DebugHeap),
+    ("/debug/symbolz", Route::Symbol),
+    ("/debug/memstats", Route::Memstats),
+    ("/metrics", Route::Metrics),
+    ("/healthz", Route::Health),
+];
+
+/// The paths of the table as axum writes them, for the routes that go into
+/// another program's router: all under `/debug/`, and `/metrics`.
+pub(crate) const MOUNTED: [&str; 8] = [
+    "/debug/",
+    "/debug/pprof",
+    "/debug/pprof/",
+    "/debug/pprof/{*profile}",
+    "/debug/heap",
+    "/debug/symbolz",
+    "/debug/memstats",
+    "/metrics",
+];
+
+fn find(path: &str) -> Option<Route> {
+    let exact = TABLE.iter().find(|(known, _)| *known == path);
+    match exact {
+        Some((_, route)) => Some(*route),
+        None if path.starts_with("/debug/pprof/") => Some(Route::UnknownProfile),
+        None => None,
+    }
+}
+
+/// Answers a request.
+pub(crate) async fn dispatch<B>(app: &Arc<App>, request: Request<B>) -> Reply
+where
+    B: Body<Data = Bytes> + Send,
+    B::Error: std::fmt::Display,
+{
+    let (parts, body) = request.into_parts();
+    let route = find(parts.uri.path());
+    let allow = match route {
+        Some(Route::Symbol) => "GET, HEAD, POST",
+        _ => "GET, HEAD",
+    };
+    if !is_allowed(&parts.method, allow) {
+        return respond::method_not_allowed(allow);
+    }
+    if matches!(route, None | Some(Route::UnknownProfile))
+        && let Some(location) = cleaned(&parts)
+    {
+        return respond::redirect(&location);
+    }
+    match route {
+        None => respond::not_found(),
+        Some(Route::Overview) => index::overview(),
+        Some(Route::PprofBare) => respond::redirect(&with_slash(&parts)),
+        Some(Route::PprofIndex) => index::profiles(),
+        Some(Route::Heap) => heap::serve(app, heap::Flavour::Heap, go_query(&parts)).await,
+        Some(Route::Allocs) => heap::serve(app, heap::Flavour::Allocs, go_query(&parts)).await,
+        Some(Route::DebugHeap) => {
+            let query = ProfileQuery::strict(parts.uri.query());
+            heap::serve(app, heap::Flavour::Heap, query).await
+        }
+        Some(Route::Cmdline) => cmdline::serve(app.expose_cmdline),
+        Some(Route::Symbol) if parts.method == Method::POST => symbol::post(app, body).await,
+        Some(Route::Symbol) => symbol::get(app, parts.uri.query().unwrap_or_default()).await,
+        Some(Route::CpuProfile) => absent("CPU profiles", "perf or samply"),
+        Some(Route::Trace) => absent("execution traces", "tokio-console or the tracing crate"),
+        Some(Route::UnknownProfile) => respond::error(StatusCode::NOT_FOUND, "Unknown profile"),
+        Some(Route::Memstats) => match params::none(parts.uri.query()) {
+            Ok(()) => memstats::serve(app).await,
+            Err(fault) => fault.reply(),
+        },
+        Some(Route::Metrics) => metrics::serve(app, &parts.headers).await,
+        Some(Route::Health) => health::serve(),
+    }
+}
+
+/// How much longer than others this request may take: as long as it asks to
+/// wait.
+pub(crate) fn extra_time(uri: &Uri) -> Duration {
+    match find(uri.path()) {
+        Some(Route::Heap | Route::Allocs | Route::DebugHeap) => params::seconds_asked(uri.query()),
+        _ => Duration::ZERO,
+    }
+}
+
+fn go_query(parts: &Parts) -> Result<ProfileQuery, params::BadParameter> {
+    ProfileQuery::as_go(parts.uri.query())
+}
+
+fn is_allowed(method: &Method, allow: &str) -> bool {
+    allow.split(", ").any(|name| name == method.as_str())
+}
+
+fn absent(what: &str, instead: &str) -> Reply {
+    respond::error(
+        StatusCode::NOT_IMPLEMENTED,
+        &format!(
+            "{what} are not taken here: this is a heap profiler (try {instead}; the heap is at /debug/pprof/heap)"
+        ),
+    )
+}
+
+/// The request's target as the client sent it, whatever router it came through.
+fn original(parts: &Parts) -> &Uri {
+    parts
+        .extensions
+        .get::<OriginalUri>()
+        .map_or(&parts.uri, |original| &original.0)
+}
+
+fn with_query(path: String, uri: &Uri) -> String {
+    match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path,
+    }
+}
+
+fn with_slash(parts: &Parts) -> String {
+    let uri = original(parts);
+    with_query(format!("{}/", uri.path()), uri)
+}
+
+/// Where to go instead if the path has empty, `.` or `..` segments: only if
+/// that is under `/debug`, so that nobody is sent to another host.
+fn cleaned(parts: &Parts) -> Option<String> {
+    let uri = original(parts);
+    let clean = clean_path(uri.path());
+    let ours = clean.split('/').any(|segment| segment == "debug");
+    (clean != uri.path() && ours && !clean.contains('\\')).then(|| with_query(clean, uri))
+}
+
+/// The path without empty, `.` and `..` segments, a slash at its end kept.
+fn clean_path(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                kept.pop();
+            }
+            other => kept.push(other),
+        }
+    }
+    let mut clean = format!("/{}", kept.join("/"));
+    let is_directory = ["/", "/.", "/.."].iter().any(|end| path.ends_with(end));
+    if is_directory && !kept.is_empty() {
+        clean.push('/');
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_cleaned() {
+        let cases = [
+            ("/debug/pprof/heap", "/debug/pprof/heap"),
+            ("/debug/pprof//heap", "/debug/pprof/heap"),
+            ("/debug//pprof/heap", "/debug/pprof/heap"),
+            ("/debug/pprof/../pprof/heap", "/debug/pprof/heap"),
+            ("/debug/./pprof/", "/debug/pprof/"),
+            ("/debug/pprof/..", "/debug/"),
+            ("/../../etc/passwd", "/etc/passwd"),
+            ("//evil.com/", "/evil.com/"),
+            ("/..", "/"),
+            ("//", "/"),
+        ];
+        for (path, clean) in cases {
+            assert_eq!(clean_path(path), clean, "{path}");
+        }
+    }
+
+    #[test]
+    fn redirects_stay_on_this_host() {
+        for target in ["//evil.com/", "//evil.com", "/\\evil.com/debug/..", "/x/.."] {
+            let request = Request::builder().uri("/").body(()).unwrap();
+            let mut parts = request.into_parts().0;
+            let Ok(uri) = target.parse::<Uri>() else {
+                continue;
+            };
+            parts.uri = uri;
+            assert_eq!(cleaned(&parts), None, "{target}");
+        }
+    }
+
+    #[test]
+    fn mounted_paths_are_in_the_table() {
+        for path in MOUNTED.iter().filter(|path| !path.contains('{')) {
+            assert!(find(path).is_some(), "{path}");
+        }
+    }
+
+    #[test]
+    fn only_delta_requests_get_more_time() {
+        let cases = [
+            ("/debug/pprof/heap?seconds=20", 20),
+            ("/debug/pprof/allocs?seconds=300", 300),
+            ("/debug/heap?seconds=5", 5),
+            ("/debug/pprof/heap?seconds=999999", 0),
+            ("/debug/pprof/heap", 0),
+            ("/metrics?seconds=20", 0),
+        ];
+        for (target, seconds) in cases {
+            let time = extra_time(&target.parse().unwrap());
+            assert_eq!(time, Duration::from_secs(seconds), "{target}");
+        }
+    }
+}
