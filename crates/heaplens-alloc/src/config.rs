@@ -54,7 +54,7 @@ pub fn sample_interval() -> u64 {
 /// that it was drawn at.
 pub fn set_sample_interval(bytes: u64) {
     INTERVAL.store(bytes.min(MAX_SAMPLE_INTERVAL), Ordering::Relaxed);
-    thread::end_stretch();
+    thread::restart_gap();
 }
 
 /// The interval in force; decides it on the first call.

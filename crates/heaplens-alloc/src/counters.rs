@@ -19,7 +19,8 @@ pub enum DropReason {
     WalkersBusy,
     /// No frame could be read at all: the sample counts without a stack.
     NoStack,
-    /// Own memory could not be mapped: the sample is lost.
+    /// Own memory could not be mapped, or the inner allocator had none for the
+    /// larger block that a sample takes: the sample is lost.
     NoMemory,
 }
 

@@ -108,6 +108,13 @@ impl<A> Alloc<A> {
         self.stats = stats;
         self
     }
+
+    /// Notes that this allocator serves the process. Each thread's first
+    /// allocation comes here.
+    fn register(&self) {
+        thread::note_installed();
+        stats::register(self.stats);
+    }
 }
 
 // SAFETY: every block comes from the inner allocator, which is a GlobalAlloc,
@@ -183,7 +190,7 @@ unsafe fn layout(size: usize, align: usize) -> Layout {
 #[cold]
 #[inline(never)]
 unsafe fn alloc<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A>) -> *mut u8 {
-    stats::register(this.stats);
+    this.register();
     // SAFETY: by the caller's promise on the layout.
     unsafe { record::alloc(&this.inner, layout(size, align), false, &this.defaults) }
 }
@@ -191,7 +198,7 @@ unsafe fn alloc<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A>) -> *
 #[cold]
 #[inline(never)]
 unsafe fn alloc_zeroed<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A>) -> *mut u8 {
-    stats::register(this.stats);
+    this.register();
     // SAFETY: by the caller's promise on the layout.
     unsafe { record::alloc(&this.inner, layout(size, align), true, &this.defaults) }
 }

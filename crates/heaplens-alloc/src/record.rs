@@ -105,7 +105,11 @@ unsafe fn sampled<A: GlobalAlloc>(
         if !base.is_null() {
             inner.dealloc(base, inner_layout);
         }
-        obtain(inner, layout, zeroed)
+        let plain = obtain(inner, layout, zeroed);
+        if base.is_null() && !plain.is_null() {
+            store::count_drop(DropReason::NoMemory);
+        }
+        plain
     }
 }
 
@@ -130,24 +134,25 @@ impl Ticket {
     /// Captures the stack and reserves a slot. `None`, counted, if there is no
     /// room: the sample is lost.
     fn prepare(layout: Layout, shape: Shape, interval: u64, defaults: &Defaults) -> Option<Self> {
-        let _inside = thread::enter()?;
-        let Some(store) = store::get_or_make(defaults) else {
-            store::count_drop(DropReason::NoMemory);
-            return None;
-        };
-        let Some(held) = store.live.reserve() else {
-            store::count_drop(DropReason::LiveTableFull);
-            return None;
-        };
-        let size = layout.size() as u64;
-        let block = Block {
-            size,
-            interval,
-            born: os::coarse_now(),
-            site: site_of(store, size).0,
-            shape,
-        };
-        Some(Ticket { store, held, block })
+        thread::inside(|| {
+            let Some(store) = store::get_or_make(defaults) else {
+                store::count_drop(DropReason::NoMemory);
+                return None;
+            };
+            let Some(held) = store.live.reserve() else {
+                store::count_drop(DropReason::LiveTableFull);
+                return None;
+            };
+            let size = layout.size() as u64;
+            let block = Block {
+                size,
+                interval,
+                born: os::coarse_now(),
+                site: site_of(store, size).0,
+                shape,
+            };
+            Some(Ticket { store, held, block })
+        })
     }
 
     /// Enters the block that was obtained, at an address that [`fits`].
@@ -339,9 +344,19 @@ impl<A: GlobalAlloc> Resize<'_, A> {
                 // SAFETY: by the caller's promise: the old block stands.
                 unsafe { self.to(Shape::Plain, |_| true) }
             }
-            Err(Failure::Null) => {
+            Err(Failure::Null) if shape == Shape::Plain => {
                 ticket.cancel();
                 Err(Failure::Null)
+            }
+            Err(Failure::Null) => {
+                ticket.cancel();
+                // What the mark takes more may be what is missing.
+                // SAFETY: by the caller's promise: the old block stands.
+                let new = unsafe { self.to(Shape::Plain, |_| true) };
+                if new.is_ok() {
+                    store::count_drop(DropReason::NoMemory);
+                }
+                new
             }
         }
     }

@@ -76,7 +76,7 @@ impl Tally {
 #[non_exhaustive]
 pub struct Stack {
     /// Return addresses, leaf first. The innermost ones belong to the
-    /// allocator itself. Empty if [`Stack::kind`] is not `Captured`.
+    /// allocator itself. Empty if [`Stack::kind`] is `Unknown` or `Overflow`.
     pub frames: Vec<u64>,
     /// Whether the frames are whole, cut at the root end, or missing.
     pub kind: StackKind,

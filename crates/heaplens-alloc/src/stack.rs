@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::arena::Arena;
 use crate::counters::Walker;
 use crate::thread;
-use frames::{Frames, MAX_FRAMES};
+use frames::Frames;
 use memory::StackMemory;
 use registers::Registers;
 use tables::{Outcome, Pool};
@@ -27,9 +27,6 @@ const TRIALS: u32 = 64;
 
 /// Once trusted, one stack in this many is still walked both ways.
 const CHECK_EVERY: u64 = 256;
-
-/// Frames recorded where little of the stack is left.
-const FRAMES_ON_SMALL_STACKS: usize = 64;
 
 const DISTRUSTED: u32 = u32::MAX;
 
@@ -74,7 +71,7 @@ impl Capture {
     /// that frame pointers alone had to do.
     ///
     /// Holds no lock that another thread would wait for. Must be called inside
-    /// the profiler ([`thread::enter`]).
+    /// the profiler ([`thread::inside`]).
     #[inline(never)]
     pub(crate) fn capture(&self, busy: &mut bool) -> Frames {
         let start = Registers::here();
@@ -84,12 +81,7 @@ impl Capture {
             return by_frame_pointers(start, &memory);
         }
         let roomy = memory.room() >= tables::STACK_ROOM;
-        let limit = if memory.room() >= 4 * tables::STACK_ROOM {
-            MAX_FRAMES
-        } else {
-            FRAMES_ON_SMALL_STACKS
-        };
-        let mut frames = Frames::new(limit);
+        let mut frames = Frames::new();
         let outcome = match &self.pool {
             Some(pool) if roomy => pool.walk(start, &memory, &mut frames),
             _ => Outcome::Unavailable,
@@ -121,7 +113,7 @@ impl Capture {
 }
 
 fn by_frame_pointers(start: Registers, memory: &StackMemory) -> Frames {
-    let mut frames = Frames::new(MAX_FRAMES);
+    let mut frames = Frames::new();
     frame_pointers::walk(start, memory, &mut frames);
     frames
 }

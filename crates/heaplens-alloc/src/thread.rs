@@ -5,7 +5,7 @@
 //! thread's other thread-locals are torn down and allocate.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::{self, Defaults};
 use crate::os;
@@ -21,6 +21,9 @@ const NEVER: i64 = i64::MAX;
 /// A countdown that every allocation finds below zero.
 const ALWAYS: i64 = i64::MIN / 2;
 
+/// In place of an interval: no gap is running.
+const NO_GAP: u64 = u64::MAX;
+
 struct State {
     /// Bytes left of the current stretch.
     countdown: Cell<i64>,
@@ -28,12 +31,12 @@ struct State {
     beyond: Cell<i64>,
     /// The interval that the gap was drawn at; 0 = sampling was off.
     interval: Cell<u64>,
+    /// State of the thread's random numbers; 0 until it has them.
     random: Cell<u64>,
-    seeded: Cell<bool>,
-    /// Inside the profiler's own bookkeeping.
-    inside: Cell<bool>,
-    /// Depth of [`untracked`] scopes.
-    untracked: Cell<u32>,
+    /// Depth of scopes in which nothing is sampled.
+    muted: Cell<u32>,
+    /// Allocations come from the profiler's own memory.
+    own_memory: Cell<bool>,
     /// Bounds of the stack; 0 and 0 until known.
     stack: Cell<(usize, usize)>,
 }
@@ -43,18 +46,19 @@ thread_local! {
         State {
             countdown: Cell::new(0),
             beyond: Cell::new(0),
-            interval: Cell::new(0),
+            interval: Cell::new(NO_GAP),
             random: Cell::new(0),
-            seeded: Cell::new(false),
-            inside: Cell::new(false),
-            untracked: Cell::new(0),
+            muted: Cell::new(0),
+            own_memory: Cell::new(false),
             stack: Cell::new((0, 0)),
         }
     };
 }
 
-static INSTALLED: AtomicBool = AtomicBool::new(false);
+/// When the first allocation passed through the wrapper, in wall-clock
+/// nanoseconds; 0 before that.
 static SINCE: AtomicU64 = AtomicU64::new(0);
+/// Which family of random streams this process uses; 0 until it is decided.
 static FAMILY: AtomicU64 = AtomicU64::new(0);
 static NEXT_STREAM: AtomicU64 = AtomicU64::new(0);
 
@@ -89,48 +93,64 @@ pub(crate) fn charge(size: usize) -> bool {
 pub(crate) fn decide(size: usize, defaults: &Defaults) -> Decision {
     STATE.with(|state| {
         let size = size as i64;
-        if state.inside.get() {
+        if state.own_memory.get() {
             state.countdown.set(ALWAYS);
             return Decision::Inside;
         }
-        if state.untracked.get() > 0 {
+        if state.muted.get() > 0 {
             state.countdown.set(NEVER);
             return Decision::Pass;
         }
-        let before = state.countdown.get().wrapping_add(size);
         let interval = config::interval_or_decide(defaults);
-        let fresh = !state.seeded.get() || interval != state.interval.get();
-        if fresh {
-            start_over(state, interval);
+        let before = state.countdown.get().wrapping_add(size);
+        let drawn_at = state.interval.get();
+        if drawn_at == 0 || drawn_at == NO_GAP {
+            // No gap is running: one begins with this allocation.
+            state.begin_gap(interval);
+            return state.judge(size, state.gap(), interval, interval);
         }
-        if interval == 0 {
-            state.countdown.set(STRETCH);
-            state.beyond.set(0);
-            return Decision::Pass;
-        }
-        // The exponential has no memory: an unfinished gap may be replaced by
-        // a new one at any moment that does not depend on where it would end.
-        let gap = if fresh {
-            state.draw()
-        } else {
-            before.saturating_add(state.beyond.get())
-        };
-        let after = gap.saturating_sub(size);
-        if after >= 0 {
-            state.set_gap(after);
-            return Decision::Pass;
-        }
-        state.set_gap(state.draw());
-        Decision::Sample { interval }
+        let gap = before.saturating_add(state.beyond.get());
+        state.judge(size, gap, drawn_at, interval)
     })
 }
 
 impl State {
-    fn draw(&self) -> i64 {
-        let mut random = Random(self.random.get());
-        let gap = draw_gap(self.interval.get(), &mut random);
+    /// Judges an allocation by the gap that runs when it comes, which was drawn
+    /// at `drawn_at`, also if the interval is another by now: the end of a gap
+    /// is the one moment at which it must not be replaced. Whatever begins anew
+    /// begins after this allocation.
+    fn judge(&self, size: i64, gap: i64, drawn_at: u64, interval: u64) -> Decision {
+        if drawn_at == 0 {
+            return Decision::Pass;
+        }
+        let after = gap.saturating_sub(size);
+        if after < 0 {
+            self.begin_gap(interval);
+            return Decision::Sample { interval: drawn_at };
+        }
+        if interval == drawn_at {
+            self.set_gap(after);
+        } else {
+            // The exponential has no memory: an unfinished gap may be replaced.
+            self.begin_gap(interval);
+        }
+        Decision::Pass
+    }
+
+    /// Draws a gap at this interval; with sampling off, sets the distance to
+    /// the next look at the interval.
+    fn begin_gap(&self, interval: u64) {
+        self.interval.set(interval);
+        if interval == 0 {
+            self.set_gap(STRETCH);
+            return;
+        }
+        let mut random = match self.random.get() {
+            0 => first_random(),
+            state => Random(state),
+        };
+        self.set_gap(draw_gap(interval, &mut random));
         self.random.set(random.0);
-        gap
     }
 
     fn set_gap(&self, gap: i64) {
@@ -138,65 +158,81 @@ impl State {
         self.countdown.set(stretch);
         self.beyond.set(gap - stretch);
     }
-}
 
-fn start_over(state: &State, interval: u64) {
-    if !state.seeded.get() {
-        if !INSTALLED.swap(true, Ordering::Relaxed) {
-            SINCE.store(os::wall_now(), Ordering::Relaxed);
-            FAMILY.store(config::seed(), Ordering::Relaxed);
-        }
-        let index = NEXT_STREAM.fetch_add(1, Ordering::Relaxed);
-        let stream = Random::stream(FAMILY.load(Ordering::Relaxed), index);
-        state.random.set(stream.0);
-        state.seeded.set(true);
+    fn gap(&self) -> i64 {
+        self.countdown.get().saturating_add(self.beyond.get())
     }
-    state.interval.set(interval);
 }
 
-/// Makes this thread look at the interval at its next allocation.
-pub(crate) fn end_stretch() {
+/// The beginning of this thread's stream of random numbers.
+#[cold]
+fn first_random() -> Random {
+    let family = match FAMILY.load(Ordering::Relaxed) {
+        0 => decide_family(),
+        family => family,
+    };
+    Random::stream(family, NEXT_STREAM.fetch_add(1, Ordering::Relaxed))
+}
+
+fn decide_family() -> u64 {
+    let seed = config::seed().max(1);
+    match FAMILY.compare_exchange(0, seed, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => seed,
+        Err(decided_meanwhile) => decided_meanwhile,
+    }
+}
+
+/// Notes that the wrapper is in use.
+pub(crate) fn note_installed() {
+    if SINCE.load(Ordering::Relaxed) == 0 {
+        let now = os::wall_now().max(1);
+        // Whoever comes first is near enough.
+        let _ = SINCE.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+/// Since when allocations pass through the wrapper, in wall-clock nanoseconds;
+/// `None` if none has.
+pub(crate) fn installed_since() -> Option<u64> {
+    match SINCE.load(Ordering::Relaxed) {
+        0 => None,
+        since => Some(since),
+    }
+}
+
+/// Makes this thread take up the interval at its next allocation.
+pub(crate) fn restart_gap() {
     STATE.with(|state| {
-        if !state.inside.get() && state.untracked.get() == 0 {
-            let left = state.countdown.replace(0);
-            state.beyond.set(state.beyond.get().saturating_add(left));
+        if state.muted.get() == 0 {
+            // This moment has nothing to do with where the gap would end, so
+            // the gap may be dropped.
+            state.countdown.set(0);
+            state.interval.set(NO_GAP);
         }
     });
 }
 
-/// Whether an allocation has passed through the wrapper, and since when.
-pub(crate) fn installed_since() -> Option<u64> {
-    INSTALLED
-        .load(Ordering::Relaxed)
-        .then(|| SINCE.load(Ordering::Relaxed))
-}
-
-/// While it lives, what this thread allocates comes from the profiler's own
-/// memory and nothing is sampled. `errno` is as before afterwards.
-pub(crate) struct Inside {
+/// While it lives, nothing that this thread allocates is sampled.
+struct Muted {
     countdown: i64,
-    _errno: os::ErrnoGuard,
 }
 
-/// Enters the profiler's bookkeeping; `None` if this thread is inside already,
-/// as in a signal handler that interrupted it.
-pub(crate) fn enter() -> Option<Inside> {
-    STATE.with(|state| {
-        if state.inside.replace(true) {
-            return None;
-        }
-        Some(Inside {
-            countdown: state.countdown.replace(ALWAYS),
-            _errno: os::ErrnoGuard::new(),
+impl Muted {
+    fn new() -> Self {
+        STATE.with(|state| {
+            state.muted.set(state.muted.get() + 1);
+            Muted {
+                countdown: state.countdown.replace(NEVER),
+            }
         })
-    })
+    }
 }
 
-impl Drop for Inside {
+impl Drop for Muted {
     fn drop(&mut self) {
         STATE.with(|state| {
+            state.muted.set(state.muted.get() - 1);
             state.countdown.set(self.countdown);
-            state.inside.set(false);
         });
     }
 }
@@ -207,18 +243,32 @@ impl Drop for Inside {
 /// The profiler's own agent runs in such a scope, so that its memory does not
 /// show in the profile of its host.
 pub fn untracked<T>(f: impl FnOnce() -> T) -> T {
+    let _muted = Muted::new();
+    f()
+}
+
+/// Runs the profiler's bookkeeping: nothing is sampled meanwhile, not even for
+/// a signal handler that interrupts it, and `errno` is as before afterwards.
+pub(crate) fn inside<T>(f: impl FnOnce() -> T) -> T {
+    let _errno = os::ErrnoGuard::new();
+    untracked(f)
+}
+
+/// Runs `f`, whose allocations come from the profiler's own memory. For use
+/// [`inside`] only.
+pub(crate) fn with_own_memory<T>(f: impl FnOnce() -> T) -> T {
     struct Scope(i64);
     impl Drop for Scope {
         fn drop(&mut self) {
             STATE.with(|state| {
-                state.untracked.set(state.untracked.get() - 1);
+                state.own_memory.set(false);
                 state.countdown.set(self.0);
             });
         }
     }
     let _scope = STATE.with(|state| {
-        state.untracked.set(state.untracked.get() + 1);
-        Scope(state.countdown.replace(NEVER))
+        state.own_memory.set(true);
+        Scope(state.countdown.replace(ALWAYS))
     });
     f()
 }
@@ -241,15 +291,6 @@ pub(crate) fn stack_bounds() -> Option<(usize, usize)> {
 /// Restarts this thread's random gaps from `seed`, for tests that repeat.
 #[doc(hidden)]
 pub fn reseed_thread(seed: u64) {
-    STATE.with(|state| {
-        state.random.set(Random::stream(seed, 0).0);
-        state.seeded.set(true);
-        // No interval is this large, so the next allocation draws afresh.
-        state.interval.set(u64::MAX);
-        state.beyond.set(0);
-        state.countdown.set(0);
-        if !INSTALLED.swap(true, Ordering::Relaxed) {
-            SINCE.store(os::wall_now(), Ordering::Relaxed);
-        }
-    });
+    STATE.with(|state| state.random.set(Random::stream(seed, 0).0.max(1)));
+    restart_gap();
 }

@@ -24,13 +24,12 @@ pub(crate) fn walk(start: Registers, memory: &StackMemory, frames: &mut Frames) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stack::frames::MAX_FRAMES;
     use proptest::prelude::*;
 
     fn walk_words(words: &[u64], fp: u64) -> Vec<u64> {
         let at = words.as_ptr() as usize;
         let memory = StackMemory::from(at as u64, Some((at, at + words.len() * 8)));
-        let mut frames = Frames::new(MAX_FRAMES);
+        let mut frames = Frames::new();
         let start = Registers {
             ip: 0,
             sp: at as u64,

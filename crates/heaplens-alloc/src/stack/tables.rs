@@ -21,7 +21,7 @@ use super::memory::StackMemory;
 use super::modules::{self, Module};
 use super::registers::Registers;
 use crate::arena::Arena;
-use crate::os;
+use crate::{os, thread};
 
 type Rules = UnwinderNative<&'static [u8], MustNotAllocateDuringUnwind>;
 type Cache = CacheNative<MustNotAllocateDuringUnwind>;
@@ -29,9 +29,9 @@ type Cache = CacheNative<MustNotAllocateDuringUnwind>;
 /// Walkers that can be at work at once.
 const WALKERS: usize = 16;
 
-/// Room on the stack that a walk wants: what framehop uses when it evaluates a
-/// rule for the first time, with a margin.
-pub(crate) const STACK_ROOM: u64 = 16 * 1024;
+/// Room on the stack that a walk wants. Evaluating a rule for the first time was
+/// seen to take 27 KiB.
+pub(crate) const STACK_ROOM: u64 = 48 * 1024;
 
 /// Room that the first walk of the process, or of a walker, wants: a cache is
 /// put together on the stack before it moves to its place.
@@ -155,13 +155,12 @@ impl Pool {
             Err(FAILED) => return Outcome::Unavailable,
             Err(_) => return Outcome::Busy,
         }
-        let tables = Tables::load();
+        let tables = thread::with_own_memory(|| Box::new(Tables::load()));
         if tables.modules.is_empty() {
             self.building.store(FAILED, Ordering::Release);
             return Outcome::Unavailable;
         }
-        self.tables
-            .store(Box::into_raw(Box::new(tables)), Ordering::Release);
+        self.tables.store(Box::into_raw(tables), Ordering::Release);
         self.building.store(IDLE, Ordering::Release);
         Outcome::Walked
     }
@@ -235,7 +234,7 @@ impl Pool {
                 }
                 // SAFETY: the walker is held; what a parent process may have
                 // left there is overwritten without being dropped.
-                unsafe { (*walker.cache.get()).write(Cache::new_in()) };
+                unsafe { (*walker.cache.get()).write(thread::with_own_memory(Cache::new_in)) };
                 flags.ready.store(1, Ordering::Relaxed);
             }
             return Some(held);
