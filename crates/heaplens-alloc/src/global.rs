@@ -33,7 +33,7 @@ type DefaultInner = std::alloc::System;
 ///
 /// # Pointers and C
 ///
-/// A sampled block of up to 4 KiB does not begin where the inner allocator's
+/// A sampled block of less than 4 KiB does not begin where the inner allocator's
 /// block begins. As with any `GlobalAlloc`, its pointer must come back to
 /// `dealloc`: passing it to C's `free` or `malloc_usable_size`, which happens
 /// to work with some allocators, does not.
@@ -226,12 +226,14 @@ unsafe fn dealloc_aligned<A: GlobalAlloc>(
 ) {
     // SAFETY: by the caller's promise.
     unsafe {
-        if !tag::bears_mark(size, align) {
-            dealloc_large(ptr, size, align, this);
-        } else if tag::is_marked(ptr, size, align) {
+        // The mark first: it is the same test for all sizes, and a large block
+        // that bears it by chance is looked up all the same.
+        if tag::is_marked(ptr, size, align) {
             record::dealloc(&this.inner, ptr, layout(size, align));
-        } else {
+        } else if tag::bears_mark(size, align) {
             this.inner.dealloc(ptr, layout(size, align));
+        } else {
+            dealloc_large(ptr, size, align, this);
         }
     }
 }

@@ -66,23 +66,18 @@ unsafe impl GlobalAlloc for Jemalloc {
     }
 }
 
-/// Flags for `mallocx` and its kin; 0 where an alignment above 8 comes by itself.
-#[inline]
-fn flags(size: usize, align: usize) -> i32 {
-    if align <= 16 && size >= align {
-        0
-    } else {
-        ffi::MALLOCX_ALIGN(align)
-    }
-}
+// For an alignment of 16 the plain entry points serve as well, if the size is
+// raised to 16: both sides of a block's life raise it, so that they agree on its
+// size class.
 
 #[inline(never)]
 unsafe fn aligned_alloc(size: usize, align: usize) -> *mut u8 {
     // SAFETY: the size is not zero, the alignment a power of two.
     unsafe {
-        match flags(size, align) {
-            0 => ffi::malloc(size),
-            flags => ffi::mallocx(size, flags),
+        if align == 16 {
+            ffi::malloc(size.max(16))
+        } else {
+            ffi::mallocx(size, ffi::MALLOCX_ALIGN(align))
         }
     }
     .cast()
@@ -92,9 +87,10 @@ unsafe fn aligned_alloc(size: usize, align: usize) -> *mut u8 {
 unsafe fn aligned_alloc_zeroed(size: usize, align: usize) -> *mut u8 {
     // SAFETY: the size is not zero, the alignment a power of two.
     unsafe {
-        match flags(size, align) {
-            0 => ffi::calloc(1, size),
-            flags => ffi::mallocx(size, flags | ffi::MALLOCX_ZERO),
+        if align == 16 {
+            ffi::calloc(1, size.max(16))
+        } else {
+            ffi::mallocx(size, ffi::MALLOCX_ALIGN(align) | ffi::MALLOCX_ZERO)
         }
     }
     .cast()
@@ -103,16 +99,23 @@ unsafe fn aligned_alloc_zeroed(size: usize, align: usize) -> *mut u8 {
 #[inline(never)]
 unsafe fn aligned_dealloc(ptr: *mut u8, size: usize, align: usize) {
     // SAFETY: allocated with this size and alignment.
-    unsafe { ffi::sdallocx(ptr.cast::<c_void>(), size, flags(size, align)) }
+    unsafe {
+        if align == 16 {
+            ffi::sdallocx(ptr.cast::<c_void>(), size.max(16), 0);
+        } else {
+            ffi::sdallocx(ptr.cast::<c_void>(), size, ffi::MALLOCX_ALIGN(align));
+        }
+    }
 }
 
 #[inline(never)]
 unsafe fn aligned_realloc(ptr: *mut u8, _size: usize, align: usize, new_size: usize) -> *mut u8 {
     // SAFETY: a live block of jemalloc's; the new size is not zero.
     unsafe {
-        match flags(new_size, align) {
-            0 => ffi::realloc(ptr.cast::<c_void>(), new_size),
-            flags => ffi::rallocx(ptr.cast::<c_void>(), new_size, flags),
+        if align == 16 {
+            ffi::realloc(ptr.cast::<c_void>(), new_size.max(16))
+        } else {
+            ffi::rallocx(ptr.cast::<c_void>(), new_size, ffi::MALLOCX_ALIGN(align))
         }
     }
     .cast()

@@ -378,7 +378,7 @@ impl<A: GlobalAlloc> Resize<'_, A> {
                 Ok(new)
             };
         }
-        // One of the two is marked and so at most 4 KiB long: what is copied
+        // One of the two is marked and so less than 4 KiB long: what is copied
         // is never more than that.
         let inner_layout = shape.inner_layout(self.new_layout).ok_or(Failure::Null)?;
         // SAFETY: a valid layout of at least the requested size.

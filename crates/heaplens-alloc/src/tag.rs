@@ -1,26 +1,23 @@
 //! How a sampled block is recognised when it is freed.
 //!
 //! A free must not look anything up for the blocks that were not sampled. So a
-//! sampled block of up to [`MARK_LIMIT`] bytes is handed out at an address that
+//! sampled block below a page's size is handed out at an address that
 //! allocators hardly ever hand out otherwise; the table of live samples then
 //! says for certain. Correctness rests on that table alone, speed on the
 //! addresses:
 //!
 //! | block | sampled ones are at | a free looks up if |
 //! |---|---|---|
-//! | align ≤ 8, 8 < size ≤ 4 KiB | 8 mod 16, inside a block 8 bytes larger | `ptr & 8` |
+//! | align ≤ 8, 8 < size < 4 KiB | 8 mod 16, inside a block 8 bytes larger | `ptr & 8` |
 //! | align ≤ 8, size ≤ 8 | a page's start + 8 | `ptr & 4095 == 8` |
-//! | 8 < align < 4 KiB, size ≤ 4 KiB | a page's start + align | `ptr & 4095 == align` |
-//! | size > 4 KiB, or align ≥ 4 KiB | where the inner allocator puts it | [`crate::filter`] says so |
+//! | 8 < align < 4 KiB, size < 4 KiB | a page's start + align | `ptr & 4095 == align` |
+//! | size or align ≥ 4 KiB | where the inner allocator puts it | [`crate::filter`] says so |
 //!
 //! Large blocks stay as the inner allocator lays them out, so that they grow in
 //! place as they would without the profiler. A page's start itself would be no
 //! good mark: it is where allocators put the first, most used block of a page.
 
 use std::alloc::Layout;
-
-/// Blocks above this many bytes carry no mark.
-pub(crate) const MARK_LIMIT: usize = 4096;
 
 const PAGE: usize = 4096;
 const OFFSET: usize = 8;
@@ -40,7 +37,7 @@ pub(crate) enum Shape {
 impl Shape {
     /// The shape in which a sampled block of this layout is obtained.
     pub(crate) fn of(layout: Layout) -> Self {
-        if layout.size() > MARK_LIMIT || layout.align() >= PAGE {
+        if !bears_mark(layout.size(), layout.align()) {
             Shape::Plain
         } else if layout.align() > 8 || layout.size() <= 8 {
             Shape::Page
@@ -88,7 +85,7 @@ pub(crate) enum Kind {
     Odd,
     /// Align > 8; see [`is_marked`].
     Aligned,
-    /// Above [`MARK_LIMIT`]; see [`crate::filter`].
+    /// Of a page or more; see [`crate::filter`].
     Large,
 }
 
@@ -99,7 +96,7 @@ pub(crate) fn kind(ptr: *const u8, size: usize, align: usize) -> Kind {
         Kind::Odd
     } else if align > 8 {
         Kind::Aligned
-    } else if size > MARK_LIMIT {
+    } else if size >= PAGE {
         Kind::Large
     } else {
         Kind::Ordinary
@@ -109,7 +106,9 @@ pub(crate) fn kind(ptr: *const u8, size: usize, align: usize) -> Kind {
 /// Whether a sampled block of this layout bears a mark at all.
 #[inline(always)]
 pub(crate) fn bears_mark(size: usize, align: usize) -> bool {
-    size <= MARK_LIMIT && align < PAGE
+    // Alignments are powers of two, so this is `size < PAGE && align < PAGE`
+    // in one test.
+    (size | align) < PAGE
 }
 
 /// Whether a block that is not [`Kind::Ordinary`] bears the mark of its layout.
@@ -160,7 +159,7 @@ mod tests {
 
         /// Ordinary small blocks of a 16-aligned allocator are never looked up.
         #[test]
-        fn ordinary_blocks_are_not_looked_up(size in 9usize..=MARK_LIMIT, slot in 1usize..1 << 20) {
+        fn ordinary_blocks_are_not_looked_up(size in 9usize..PAGE, slot in 1usize..1 << 20) {
             let ptr = std::ptr::without_provenance(slot * 16);
             prop_assert_eq!(kind(ptr, size, 8), Kind::Ordinary);
         }
