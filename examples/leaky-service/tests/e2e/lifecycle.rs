@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use nix::sys::signal::Signal;
+
 use crate::curl;
 use crate::process::Process;
 use crate::service::{Service, Setup, command};
@@ -9,7 +11,7 @@ use crate::service::{Service, Setup, command};
 #[test]
 #[ignore = "needs the release build: run scripts/test"]
 fn an_interrupt_ends_it_well_under_load() {
-    for signal in ["INT", "TERM"] {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let mut service = Service::start(&Setup::default());
         service.wait_for_bytes("sessions", 1 << 20);
         service.process.signal(signal);
