@@ -1,3 +1,4 @@
+#![forbid(unsafe_code)]
 //! The lines that a service adds, and a map that grows for a minute.
 
 use std::collections::HashMap;
