@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{os, thread};
+use crate::os;
 
 /// Mean bytes between samples when nothing else is said: 512 KiB, as in Go.
 pub const DEFAULT_SAMPLE_INTERVAL: u64 = 512 * 1024;
@@ -48,13 +48,9 @@ pub fn sample_interval() -> u64 {
     }
 }
 
-/// Sets the mean bytes between samples; 0 switches sampling off. Takes effect
-/// at once on the calling thread and on each other one within its next 4 MiB of
-/// allocations. Estimates stay unbiased, since each sample keeps the interval
-/// that it was drawn at.
-pub fn set_sample_interval(bytes: u64) {
+/// Sets the interval, whatever was decided before.
+pub(crate) fn set_interval(bytes: u64) {
     INTERVAL.store(bytes.min(MAX_SAMPLE_INTERVAL), Ordering::Relaxed);
-    thread::restart_gap();
 }
 
 /// The interval in force; decides it on the first call.

@@ -53,26 +53,29 @@ mod os;
 mod record;
 pub mod sampler;
 mod sites;
-pub mod snapshot;
+mod snapshot;
 mod stack;
 mod stacks;
 pub mod stats;
 mod store;
 mod tag;
+mod tally;
 mod thread;
 
 pub use config::{
     DEFAULT_MEMORY_BUDGET, DEFAULT_SAMPLE_INTERVAL, EnvironmentError, MAX_SAMPLE_INTERVAL,
-    MEMORY_BUDGET_RANGE, check_environment, sample_interval, set_sample_interval,
+    MEMORY_BUDGET_RANGE, check_environment, sample_interval,
 };
 pub use counters::{Counters, DropReason, Walker};
 pub use global::Alloc;
 #[cfg(feature = "jemalloc")]
 pub use jemalloc::Jemalloc;
-pub use snapshot::{Site, Snapshot, Stack, StackKind, Tally, Totals, snapshot};
+pub use snapshot::{Site, Snapshot, Stack, snapshot};
+pub use stacks::StackKind;
 pub use stats::{AllocatorStats, StatsSource, allocator_stats};
 pub use store::counters;
-pub use thread::untracked;
+pub use tally::{Tally, Totals};
+pub use thread::{set_sample_interval, untracked};
 
 /// For this project's own tests: not part of the interface.
 #[doc(hidden)]

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::arena::Arena;
 use crate::sampler::Weight;
-use crate::snapshot::Tally;
 use crate::stacks::StackId;
+use crate::tally::Tally;
 
 /// Names a site: its place in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,67 +9,10 @@ use std::time::SystemTime;
 use crate::counters::Counters;
 use crate::os;
 use crate::sites::SiteId;
-use crate::stacks::{self, StackId};
+use crate::stacks::{self, StackId, StackKind};
 use crate::store::{self, Store};
+use crate::tally::{Tally, Totals};
 use crate::thread;
-
-/// Estimates of one quantity of allocations, with what they are based on.
-///
-/// All estimates are Horvitz–Thompson: each sample counts `1/p` objects and
-/// `size/p` bytes, where `p = 1 − e^(−size/R)` is the chance that this very
-/// allocation had of being sampled at the interval `R` in force at the time.
-/// They are unbiased; the variances are unbiased too
-/// (`Σ (1−p)/p²` for objects, `Σ size²(1−p)/p²` for bytes).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Tally {
-    /// Samples behind the estimates: allocations really recorded.
-    pub samples: u64,
-    /// Requested bytes of those samples, not scaled up.
-    pub sampled_bytes: u64,
-    /// Estimated number of objects.
-    pub objects: f64,
-    /// Estimated number of requested bytes.
-    pub bytes: f64,
-    /// Estimated variance of `objects`.
-    pub objects_variance: f64,
-    /// Estimated variance of `bytes`, in bytes squared.
-    pub bytes_variance: f64,
-}
-
-impl Tally {
-    /// Adds one sample of `size` bytes drawn at mean interval `interval`.
-    pub fn record(&mut self, size: u64, interval: u64) {
-        let weight = crate::sampler::Weight::new(size, interval);
-        self.samples += 1;
-        self.sampled_bytes = self.sampled_bytes.saturating_add(size);
-        self.objects += weight.objects();
-        self.bytes += weight.bytes();
-        self.objects_variance += weight.objects_variance();
-        self.bytes_variance += weight.bytes_variance();
-    }
-
-    /// Adds another tally: the samples of the two must be disjoint.
-    pub fn add(&mut self, other: &Tally) {
-        self.samples += other.samples;
-        self.sampled_bytes = self.sampled_bytes.saturating_add(other.sampled_bytes);
-        self.objects += other.objects;
-        self.bytes += other.bytes;
-        self.objects_variance += other.objects_variance;
-        self.bytes_variance += other.bytes_variance;
-    }
-
-    /// Standard error of `objects`, in objects.
-    pub fn objects_error(&self) -> f64 {
-        self.objects_variance.max(0.0).sqrt()
-    }
-
-    /// Standard error of `bytes`, in bytes. The truth lies within ±1.96 of
-    /// these in 95 % of cases once some 20 samples stand behind the estimate.
-    pub fn bytes_error(&self) -> f64 {
-        self.bytes_variance.max(0.0).sqrt()
-    }
-}
 
 /// A captured call stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -87,21 +30,6 @@ impl Stack {
     pub fn new(frames: Vec<u64>, kind: StackKind) -> Self {
         Stack { frames, kind }
     }
-}
-
-/// How much of a stack was recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum StackKind {
-    /// All frames that the walk could see.
-    #[default]
-    Captured,
-    /// The walk stopped at its depth limit: callers further out are missing.
-    Truncated,
-    /// No frame could be read, or all walkers were busy.
-    Unknown,
-    /// The table of stacks was full: the sample counts, its stack is lost.
-    Overflow,
 }
 
 /// All samples that share a stack and a size class.
@@ -180,16 +108,6 @@ impl Snapshot {
     }
 }
 
-/// Sums over all sites of a [`Snapshot`].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct Totals {
-    /// Everything sampled since sampling began.
-    pub alloc: Tally,
-    /// What of it is not freed yet.
-    pub inuse: Tally,
-}
-
 /// What was sampled up to now.
 ///
 /// Allocating threads are not paused or slowed: the snapshot is of *about* one
@@ -241,19 +159,6 @@ fn collect(store: &Store) -> (Vec<Stack>, Vec<Site>) {
             sites.push(Site::new(stack, size_class, alloc, inuse));
         });
     (stacks.list, sites)
-}
-
-impl Tally {
-    /// Sums of the same numbers in another order can differ in the last digit:
-    /// makes sure that what was allocated is no less than what is in use.
-    fn raise_to(&mut self, part: &Tally) {
-        self.samples = self.samples.max(part.samples);
-        self.sampled_bytes = self.sampled_bytes.max(part.sampled_bytes);
-        self.objects = self.objects.max(part.objects);
-        self.bytes = self.bytes.max(part.bytes);
-        self.objects_variance = self.objects_variance.max(part.objects_variance);
-        self.bytes_variance = self.bytes_variance.max(part.bytes_variance);
-    }
 }
 
 /// Stacks by the order in which sites refer to them.

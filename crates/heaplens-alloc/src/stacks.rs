@@ -7,7 +7,21 @@ use std::alloc::Layout;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::arena::Arena;
-use crate::snapshot::StackKind;
+
+/// How much of a stack was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StackKind {
+    /// All frames that the walk could see.
+    #[default]
+    Captured,
+    /// The walk stopped at its depth limit: callers further out are missing.
+    Truncated,
+    /// No frame could be read, or all walkers were busy.
+    Unknown,
+    /// The table of stacks was full: the sample counts, its stack is lost.
+    Overflow,
+}
 
 /// Names a stack: its place in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -200,8 +200,17 @@ pub(crate) fn installed_since() -> Option<u64> {
     }
 }
 
+/// Sets the mean bytes between samples; 0 switches sampling off. Takes effect
+/// at once on the calling thread and on each other one within its next 4 MiB of
+/// allocations. Estimates stay unbiased, since each sample keeps the interval
+/// that it was drawn at.
+pub fn set_sample_interval(bytes: u64) {
+    config::set_interval(bytes);
+    restart_gap();
+}
+
 /// Makes this thread take up the interval at its next allocation.
-pub(crate) fn restart_gap() {
+fn restart_gap() {
     STATE.with(|state| {
         if state.muted.get() == 0 {
             // This moment has nothing to do with where the gap would end, so

@@ -1,6 +1,6 @@
 //! The frames of one walk, in a buffer on the stack.
 
-use crate::snapshot::StackKind;
+use crate::stacks::StackKind;
 
 /// The most frames that are recorded of a stack, as in Go.
 pub(crate) const MAX_FRAMES: usize = 128;
