@@ -41,15 +41,7 @@ fn load() -> (u64, Vec<Function>) {
         })
         .collect();
     functions.sort_by_key(|function| function.address);
-    let here = load as fn() -> (u64, Vec<Function>) as usize as u64;
-    // Program and table differ by a multiple of the page size.
-    let own = functions
-        .iter()
-        .find(|f| {
-            f.name.contains("symbols")
-                && f.name.contains("load")
-                && (here - f.address).is_multiple_of(4096)
-        })
-        .expect("this function has a symbol");
-    (here - own.address, functions)
+    // SAFETY: getauxval reads the auxiliary vector.
+    let entry = unsafe { libc::getauxval(libc::AT_ENTRY) };
+    (entry.wrapping_sub(file.entry()), functions)
 }
