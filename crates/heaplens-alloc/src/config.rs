@@ -4,7 +4,7 @@
 //! over both.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::os;
 
@@ -32,6 +32,9 @@ const UNSET: u64 = u64::MAX;
 
 static INTERVAL: AtomicU64 = AtomicU64::new(UNSET);
 
+/// An interval other than 1 was in force at some time.
+static SKIPPED: AtomicBool = AtomicBool::new(false);
+
 /// What the constructor of [`Alloc`](crate::Alloc) said.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Defaults {
@@ -50,6 +53,7 @@ pub fn sample_interval() -> u64 {
 
 /// Sets the interval, whatever was decided before.
 pub(crate) fn set_interval(bytes: u64) {
+    note(bytes);
     INTERVAL.store(bytes.min(MAX_SAMPLE_INTERVAL), Ordering::Relaxed);
 }
 
@@ -62,9 +66,25 @@ pub(crate) fn interval_or_decide(defaults: &Defaults) -> u64 {
     let decided = interval_from_environment().unwrap_or(defaults.interval);
     let decided = decided.min(MAX_SAMPLE_INTERVAL);
     match INTERVAL.compare_exchange(UNSET, decided, Ordering::Relaxed, Ordering::Relaxed) {
-        Ok(_) => decided,
+        Ok(_) => {
+            note(decided);
+            decided
+        }
         Err(set_meanwhile) => set_meanwhile,
     }
+}
+
+fn note(interval: u64) {
+    if interval != 1 {
+        SKIPPED.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Whether every allocation was a sample from the first one on. A thread may
+/// sample by the old interval for a while after it was changed, so one that is 1
+/// now is not enough.
+pub(crate) fn always_every() -> bool {
+    INTERVAL.load(Ordering::Relaxed) == 1 && !SKIPPED.load(Ordering::SeqCst)
 }
 
 /// The budget in bytes: environment, else constructor, kept within

@@ -36,6 +36,17 @@ impl DropReason {
         DropReason::NoMemory,
     ];
 
+    /// Whether the whole sample is lost, not only its stack or size class.
+    pub(crate) const fn loses_sample(self) -> bool {
+        match self {
+            DropReason::LiveTableFull | DropReason::AddressRange | DropReason::NoMemory => true,
+            DropReason::StackTableFull
+            | DropReason::SiteTableFull
+            | DropReason::WalkersBusy
+            | DropReason::NoStack => false,
+        }
+    }
+
     /// A stable `snake_case` name, as used for metric labels.
     pub const fn name(self) -> &'static str {
         match self {

@@ -243,7 +243,7 @@ unsafe fn dealloc_aligned<A: GlobalAlloc>(
 unsafe fn dealloc_large<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
     // SAFETY: by the caller's promise.
     unsafe {
-        if filter::may_hold(ptr.addr()) {
+        if filter::UNMARKED.may_hold(ptr.addr()) {
             record::dealloc(&this.inner, ptr, layout(size, align));
         } else {
             this.inner.dealloc(ptr, layout(size, align));
@@ -262,7 +262,7 @@ unsafe fn realloc_other<A: GlobalAlloc>(
     let may_be_sampled = if tag::bears_mark(size, align) {
         tag::is_marked(ptr, size, align)
     } else {
-        filter::may_hold(ptr.addr())
+        filter::UNMARKED.may_hold(ptr.addr())
     };
     let (inner, defaults) = (&this.inner, &this.defaults);
     // SAFETY: by the caller's promise; a block that was not sampled is the

@@ -46,12 +46,18 @@ mod config;
 pub mod counters;
 mod filter;
 mod global;
+mod held;
+pub mod holder;
+mod index;
 #[cfg(feature = "jemalloc")]
 pub mod jemalloc;
 mod live;
+mod mark;
 mod os;
 mod record;
+mod registry;
 pub mod sampler;
+mod scan;
 mod sites;
 mod snapshot;
 mod stack;
@@ -61,6 +67,8 @@ mod store;
 mod tag;
 mod tally;
 mod thread;
+pub mod watch;
+mod watches;
 
 pub use config::{
     DEFAULT_MEMORY_BUDGET, DEFAULT_SAMPLE_INTERVAL, EnvironmentError, MAX_SAMPLE_INTERVAL,

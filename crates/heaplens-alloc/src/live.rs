@@ -1,46 +1,39 @@
 //! The table of sampled blocks that are alive.
 //!
-//! Slots are dense and hold what is known of a block; an index of 64-byte
-//! buckets finds the slot of an address. All of it is lock-free:
+//! Slots are dense and hold what is known of a block; an [`Index`] finds the
+//! slot of an address. All of it is lock-free:
 //!
 //! * A block's address is inserted by the thread that obtained the block and
 //!   removed by the one that frees it. The program itself orders the two, so no
-//!   two threads ever work on one address at a time.
-//! * A bucket that was full when an address hashed to it counts the addresses
-//!   that went past it. A search goes on to the next bucket only while that
-//!   count is not zero, so there are no tombstones and a miss costs one line.
+//!   two threads ever enter or remove one address at a time.
 //! * Readers of slots (snapshots) check a generation before and after.
+//! * Any thread may mark who holds a block. The mark shares a word with the
+//!   generation, so that it is set only while the block is still the same one.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::arena::Arena;
 use crate::filter;
+pub(crate) use crate::index::fits;
+use crate::index::{self, Index};
+use crate::mark::Mark;
 use crate::tag::Shape;
+use crate::watches::Tag;
 
-/// An index entry is the address without its three low zero bits, above the
-/// slot number plus one; 0 is an empty entry.
-const SLOT_BITS: u32 = 19;
-const ADDRESS_BITS: u32 = 48;
-const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
+/// Bits of a slot's state below its generation.
+const MARK_BITS: u32 = u16::BITS;
 
 /// The most slots that a table can have.
 pub(crate) const MAX_SLOTS: usize = 1 << 18;
 
-const ENTRIES: usize = 7;
-
-#[repr(C, align(64))]
-struct Bucket {
-    entries: [AtomicU64; ENTRIES],
-    /// How many addresses went past this bucket because it was full.
-    passed: AtomicU64,
-}
-
 #[repr(C)]
 struct Slot {
-    /// Odd while the slot describes a live block. Grows by one at each change.
-    generation: AtomicU64,
+    /// A generation, odd while the slot describes a live block, that grows by
+    /// one at each change; below it, in 16 bits, the [`Mark`].
+    state: AtomicU64,
     size: AtomicU64,
-    interval: AtomicU64,
+    /// The interval, or the [`Tag`] of a block that watches see: its interval is 1.
+    interval_or_tag: AtomicU64,
     born: AtomicU64,
     site: AtomicU32,
     /// Live: the shape. Free: the next free slot plus one.
@@ -60,17 +53,31 @@ pub(crate) struct Block {
     pub(crate) site: u32,
     /// How it lies in the inner allocator's memory.
     pub(crate) shape: Shape,
+    /// Who holds it.
+    pub(crate) mark: Mark,
+    /// Which watches see it; [`Tag::NONE`] unless the interval is 1.
+    pub(crate) tag: Tag,
 }
 
-/// Whether the table can hold this address: at most 48 bits, a multiple of eight.
-pub(crate) fn fits(address: usize) -> bool {
-    address as u64 >> ADDRESS_BITS == 0 && address.is_multiple_of(8)
+/// Blocks that are alive, in all tables; it is read where no table is at hand.
+static ALIVE: AtomicU64 = AtomicU64::new(0);
+
+/// Whether any sampled block is alive. One relaxed load.
+#[inline(always)]
+pub fn any_live() -> bool {
+    ALIVE.load(Ordering::Relaxed) != 0
+}
+
+/// Whether a sampled block that is alive may begin at this address.
+#[inline(always)]
+pub(crate) fn may_hold(address: usize) -> bool {
+    filter::ALL.may_hold(address)
 }
 
 /// The table. Its size is fixed when it is made.
 pub(crate) struct Live {
     slots: &'static [Slot],
-    buckets: &'static [Bucket],
+    index: Index,
     /// Slots below this were in use at some time.
     high_water: AtomicU32,
     /// Head of the free list: a count that changes with each pop, above the
@@ -83,29 +90,23 @@ pub(crate) struct Live {
 /// taken out. Entering it cannot fail. It must be entered or released.
 #[must_use]
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Reserved {
     slot: u32,
 }
 
 impl Live {
     /// Bytes that a table of `slots` slots takes in an arena.
     pub(crate) const fn bytes(slots: usize) -> usize {
-        slots * size_of::<Slot>() + buckets_for(slots) * size_of::<Bucket>()
+        slots * size_of::<Slot>() + Index::bytes(slots)
     }
 
     /// Makes a table for `slots` blocks (at most [`MAX_SLOTS`]).
     pub(crate) fn new(arena: &Arena, slots: usize) -> Option<Self> {
         let slots = slots.min(MAX_SLOTS);
-        // SAFETY: both types consist of atomics, for which zero is a value.
-        let (slots, buckets) = unsafe {
-            (
-                arena.zeroed_slice(slots)?,
-                arena.zeroed_slice(buckets_for(slots))?,
-            )
-        };
         Some(Live {
-            slots,
-            buckets,
+            // SAFETY: a slot consists of atomics, for which zero is a value.
+            slots: unsafe { arena.zeroed_slice(slots)? },
+            index: Index::new(arena, slots)?,
             high_water: AtomicU32::new(0),
             free: AtomicU64::new(0),
             count: AtomicU64::new(0),
@@ -113,40 +114,80 @@ impl Live {
     }
 
     /// Reserves a slot; `None` if the table is full.
-    pub(crate) fn reserve(&self) -> Option<Held> {
-        self.take_slot().map(|slot| Held { slot })
+    pub(crate) fn reserve(&self) -> Option<Reserved> {
+        self.take_slot().map(|slot| Reserved { slot })
     }
 
     /// Enters a block at an address that [`fits`], after the inner allocator
     /// has given it out.
-    pub(crate) fn enter(&self, Held { slot }: Held, address: usize, block: &Block) {
+    pub(crate) fn enter(&self, Reserved { slot }: Reserved, address: usize, block: &Block) {
         self.fill(slot, block);
-        self.index(address as u64, slot);
+        self.index.insert(address, slot);
+        filter::ALL.add(address);
         if block.shape == Shape::Plain {
-            filter::add(address);
+            filter::UNMARKED.add(address);
         }
     }
 
     /// Takes a block out before it is freed or reallocated.
     #[inline]
-    pub(crate) fn detach(&self, address: usize) -> Option<(Held, Block)> {
+    pub(crate) fn detach(&self, address: usize) -> Option<(Reserved, Block)> {
         if !fits(address) {
             return None;
         }
-        let number = self.unindex(address as u64)?;
+        let number = self.index.remove(address)?;
         let slot = self.slots.get(number as usize)?;
-        let block = slot.read();
+        // Even: readers pass over the slot from here on, and marks fail.
+        let last = slot.state.fetch_add(1 << MARK_BITS, Ordering::AcqRel);
+        let block = slot.read(last);
+        filter::ALL.remove(address);
         if block.shape == Shape::Plain {
-            filter::remove(address);
+            filter::UNMARKED.remove(address);
         }
-        // Even: readers pass over the slot from here on.
-        slot.generation.fetch_add(1, Ordering::Release);
         self.count.fetch_sub(1, Ordering::Relaxed);
-        Some((Held { slot: number }, block))
+        ALIVE.fetch_sub(1, Ordering::Relaxed);
+        Some((Reserved { slot: number }, block))
+    }
+
+    /// Gives the live block at this address the mark that `decide` makes of its
+    /// present one and its size. `false` if there is no such block or `decide`
+    /// refuses. Any thread may call this at any time.
+    pub(crate) fn mark(&self, address: usize, decide: impl Fn(Mark, u64) -> Option<Mark>) -> bool {
+        if !fits(address) {
+            return false;
+        }
+        // Ends when the mark is set or the block is freed; it turns only when
+        // another thread marks or frees this very block in between.
+        while let Some(entry) = self.index.find(address) {
+            let Some(slot) = self.slots.get(entry.slot() as usize) else {
+                return false;
+            };
+            let state = slot.state.load(Ordering::Acquire);
+            // The entry is made after a slot begins to be live and taken away
+            // before it ends. So if it still stands, and the state is the same
+            // at the exchange, then all of it is about the block at `address`.
+            if !is_live(state) || !entry.stands() {
+                continue;
+            }
+            let block = slot.read(state);
+            let Some(mark) = decide(block.mark, block.size) else {
+                return false;
+            };
+            let marked = generation(state) << MARK_BITS | u64::from(mark.bits());
+            // Release: the size above was read before this.
+            if slot
+                .state
+                .compare_exchange(state, marked, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+            {
+                return true;
+            }
+        }
+        false
     }
 
     /// Gives a slot back.
-    pub(crate) fn release(&self, Held { slot }: Held) {
+    pub(crate) fn release(&self, Reserved { slot }: Reserved) {
         self.give_slot(slot);
     }
 
@@ -166,13 +207,15 @@ impl Live {
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&Block)) {
         let used = self.high_water.load(Ordering::Acquire) as usize;
         for slot in self.slots.iter().take(used) {
-            let before = slot.generation.load(Ordering::Acquire);
-            if before & 1 == 0 {
+            let before = slot.state.load(Ordering::Acquire);
+            if !is_live(before) {
                 continue;
             }
-            let block = slot.read();
+            let block = slot.read(before);
             fence(Ordering::Acquire);
-            if slot.generation.load(Ordering::Relaxed) == before {
+            let after = slot.state.load(Ordering::Relaxed);
+            // A mark set meanwhile does not tear the slot.
+            if generation(after) == generation(before) {
                 visit(&block);
             }
         }
@@ -186,84 +229,22 @@ impl Live {
         // as a sequence lock's writer must.
         fence(Ordering::Release);
         slot.size.store(block.size, Ordering::Relaxed);
-        slot.interval.store(block.interval, Ordering::Relaxed);
+        let interval_or_tag = match block.tag {
+            Tag::NONE => block.interval,
+            tag => tag.bits(),
+        };
+        slot.interval_or_tag
+            .store(interval_or_tag, Ordering::Relaxed);
         slot.born.store(block.born, Ordering::Relaxed);
         slot.site.store(block.site, Ordering::Relaxed);
         slot.shape_or_next
             .store(block.shape as u32, Ordering::Relaxed);
-        slot.generation.fetch_add(1, Ordering::Release);
+        // The slot is this thread's alone: marks are set on live ones only.
+        let next = generation(slot.state.load(Ordering::Relaxed)).wrapping_add(1);
+        let state = next << MARK_BITS | u64::from(block.mark.bits());
+        slot.state.store(state, Ordering::Release);
         self.count.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Puts an address into the index. There is always room: the index has
-    /// half as many entries again as there are slots.
-    fn index(&self, address: u64, number: u32) {
-        let entry = (address >> 3) << SLOT_BITS | u64::from(number + 1);
-        let mut probe = self.probe(address);
-        // Bounded only against the impossible.
-        for _ in 0..2 * self.buckets.len() {
-            let Some(bucket) = self.buckets.get(probe) else {
-                return;
-            };
-            for place in &bucket.entries {
-                if place.load(Ordering::Relaxed) == 0
-                    && place
-                        .compare_exchange(0, entry, Ordering::Release, Ordering::Relaxed)
-                        .is_ok()
-                {
-                    return;
-                }
-            }
-            bucket.passed.fetch_add(1, Ordering::Relaxed);
-            probe = self.next(probe);
-        }
-    }
-
-    /// Takes an address out of the index and returns its slot.
-    #[inline]
-    fn unindex(&self, address: u64) -> Option<u32> {
-        let home = self.probe(address);
-        let mut probe = home;
-        for _ in 0..2 * self.buckets.len() {
-            let bucket = self.buckets.get(probe)?;
-            for place in &bucket.entries {
-                let entry = place.load(Ordering::Relaxed);
-                if entry >> SLOT_BITS == address >> 3 && entry != 0 {
-                    place.store(0, Ordering::Release);
-                    self.unpass(home, probe);
-                    return (entry & SLOT_MASK).checked_sub(1).map(|slot| slot as u32);
-                }
-            }
-            if bucket.passed.load(Ordering::Relaxed) == 0 {
-                return None;
-            }
-            probe = self.next(probe);
-        }
-        None
-    }
-
-    fn unpass(&self, home: usize, end: usize) {
-        let mut probe = home;
-        while probe != end {
-            if let Some(bucket) = self.buckets.get(probe) {
-                bucket.passed.fetch_sub(1, Ordering::Relaxed);
-            }
-            probe = self.next(probe);
-        }
-    }
-
-    /// The bucket where the search for an address begins.
-    #[inline]
-    fn probe(&self, address: u64) -> usize {
-        // Fibonacci hashing: the high bits of the product depend on all bits.
-        let hash = (address >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        ((hash * self.buckets.len() as u64) >> 32) as usize
-    }
-
-    #[inline]
-    fn next(&self, probe: usize) -> usize {
-        let next = probe + 1;
-        if next < self.buckets.len() { next } else { 0 }
+        ALIVE.fetch_add(1, Ordering::Relaxed);
     }
 
     fn take_slot(&self) -> Option<u32> {
@@ -309,35 +290,37 @@ impl Live {
     }
 }
 
+fn generation(state: u64) -> u64 {
+    state >> MARK_BITS
+}
+
+fn is_live(state: u64) -> bool {
+    generation(state) & 1 == 1
+}
+
 impl Slot {
-    fn read(&self) -> Block {
+    /// What the slot says, with the mark of a state that was read from it.
+    fn read(&self, state: u64) -> Block {
+        let interval_or_tag = self.interval_or_tag.load(Ordering::Relaxed);
+        let tag = Tag::from_bits(interval_or_tag);
         Block {
             size: self.size.load(Ordering::Relaxed),
-            interval: self.interval.load(Ordering::Relaxed),
+            interval: tag.map_or(interval_or_tag, |_| 1),
             born: self.born.load(Ordering::Relaxed),
             site: self.site.load(Ordering::Relaxed),
             shape: Shape::from_bits(self.shape_or_next.load(Ordering::Relaxed) as u8),
+            mark: Mark::from_bits(state as u16),
+            tag: tag.unwrap_or(Tag::NONE),
         }
     }
 }
 
-/// A quarter as many buckets as slots: seven entries for every four slots.
-const fn buckets_for(slots: usize) -> usize {
-    slots.div_ceil(4)
-}
-
-const _: () = {
-    assert!(size_of::<Bucket>() == 64, "a bucket is one cache line");
-    assert!(MAX_SLOTS < 1 << SLOT_BITS, "slot numbers fit an entry");
-    assert!(
-        ADDRESS_BITS - 3 + SLOT_BITS <= 64,
-        "an address and a slot fit an entry"
-    );
-};
+const _: () = assert!(MAX_SLOTS <= index::MAX_SLOTS);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sampler::Random;
     use proptest::prelude::*;
     use std::collections::HashMap;
 
@@ -354,14 +337,16 @@ mod tests {
             born: size * 3,
             site: size as u32,
             shape: Shape::Offset,
+            mark: Mark::NONE,
+            tag: Tag::NONE,
         }
     }
 
     proptest! {
-        /// Any sequence of inserts and removals on a small, crowded table
+        /// Any sequence of inserts, removals and marks on a small, crowded table
         /// agrees with a map of std.
         #[test]
-        fn agrees_with_a_map(operations in prop::collection::vec((0u8..3, 0usize..64), 1..400)) {
+        fn agrees_with_a_map(operations in prop::collection::vec((0u8..5, 0usize..64), 1..400)) {
             let live = table(40);
             let mut model = HashMap::new();
             for (operation, key) in operations {
@@ -381,6 +366,17 @@ mod tests {
                         model.insert(address, block);
                         live.enter(held, address, &block);
                     }
+                    (3, _) => {
+                        // Marks only those of even size, and says what it saw.
+                        let mark = Mark::from_bits(1 + key as u16 % 7);
+                        let marked = live.mark(address, |was, size| {
+                            assert_eq!((was, size), (model[&address].mark, model[&address].size));
+                            size.is_multiple_of(2).then_some(mark)
+                        });
+                        let known = model.get_mut(&address).filter(|b| b.size.is_multiple_of(2));
+                        prop_assert_eq!(marked, known.is_some());
+                        if let Some(block) = known { block.mark = mark; }
+                    }
                     _ => {
                         let detached = live.detach(address);
                         prop_assert_eq!(detached.as_ref().map(|d| d.1), model.remove(&address));
@@ -390,8 +386,9 @@ mod tests {
                 prop_assert_eq!(live.len(), model.len() as u64);
             }
             let mut seen = Vec::new();
-            live.for_each(|block| seen.push(block.size));
-            let mut expected: Vec<u64> = model.values().map(|block| block.size).collect();
+            live.for_each(|block| seen.push((block.size, block.mark.bits())));
+            let mut expected: Vec<_> =
+                model.values().map(|block| (block.size, block.mark.bits())).collect();
             seen.sort_unstable();
             expected.sort_unstable();
             prop_assert_eq!(seen, expected);
@@ -399,7 +396,7 @@ mod tests {
                 let (held, _) = live.detach(address).expect("in the model");
                 live.release(held);
             }
-            prop_assert!(live.buckets.iter().all(|b| b.passed.load(Ordering::Relaxed) == 0));
+            prop_assert!(live.index.has_no_passers());
         }
     }
 
@@ -413,6 +410,11 @@ mod tests {
         assert!(fits((1 << 48) - 8));
     }
 
+    /// How much of a test there is time for.
+    fn rounds(all: usize) -> usize {
+        if cfg!(miri) { all / 1000 } else { all }
+    }
+
     #[test]
     fn threads_share_a_small_table() {
         let live: &'static Live = Box::leak(Box::new(table(64)));
@@ -420,14 +422,14 @@ mod tests {
         let workers: Vec<_> = (0..4usize)
             .map(|worker| {
                 std::thread::spawn(move || {
-                    for round in 0..20_000usize {
+                    for round in 0..rounds(20_000) {
                         let address = 0x5500_0000_0000 + ((round % 20) * 4 + worker) * 16;
                         let size = (worker * 1000 + round % 20) as u64;
-                        let held = live.reserve().expect("64 slots for four threads");
-                        live.enter(held, address, &block(size));
-                        let (held, seen) = live.detach(address).expect("own address");
+                        let reserved = live.reserve().expect("64 slots for four threads");
+                        live.enter(reserved, address, &block(size));
+                        let (reserved, seen) = live.detach(address).expect("own address");
                         assert_eq!(seen, block(size));
-                        live.release(held);
+                        live.release(reserved);
                     }
                     stop.fetch_add(1, Ordering::Relaxed);
                 })
@@ -440,5 +442,90 @@ mod tests {
             worker.join().expect("no panic");
         }
         assert_eq!(live.len(), 0);
+    }
+
+    const ADDRESSES: usize = 48;
+
+    /// Each address has a mark of its own, so that one which lands on another
+    /// block shows.
+    fn mark_of(number: usize) -> Mark {
+        Mark::from_bits(number as u16 + 1)
+    }
+
+    fn address_of(number: usize) -> usize {
+        0x7e00_0000_0008 + number * 16
+    }
+
+    /// Marks set by other threads so far.
+    static SET: AtomicU64 = AtomicU64::new(0);
+
+    /// Enters and takes out blocks of its own numbers at random, so that slots
+    /// go from one address to another all the time, until it has done enough and
+    /// the markers have. Returns how many were marked when they were taken out.
+    fn turn_over(live: &Live, worker: usize) -> u64 {
+        let mut random = Random(worker as u64);
+        let mut held = [false; ADDRESSES];
+        let mut marked = 0;
+        let mut take_out = |number: usize| {
+            let (reserved, seen) = live.detach(address_of(number)).expect("own address");
+            assert_eq!(seen.size, number as u64);
+            if seen.mark != Mark::NONE {
+                assert_eq!(seen.mark, mark_of(number), "a mark of another block");
+                marked += 1;
+            }
+            live.release(reserved);
+        };
+        let (mut round, enough) = (0, rounds(20_000));
+        while round < enough || SET.load(Ordering::Relaxed) < enough as u64 / 10 {
+            round += 1;
+            let number = random.next() as usize % (ADDRESSES / 3) * 3 + worker;
+            if held[number] {
+                take_out(number);
+            } else {
+                let reserved = live.reserve().expect("a slot for each");
+                live.enter(reserved, address_of(number), &block(number as u64));
+            }
+            held[number] ^= true;
+        }
+        (0..ADDRESSES)
+            .filter(|&number| held[number])
+            .for_each(take_out);
+        marked
+    }
+
+    /// Whatever threads free and allocate meanwhile, a mark lands on the block
+    /// that has the address, or on none.
+    #[test]
+    fn marks_never_land_on_another_block() {
+        let live: &'static Live = Box::leak(Box::new(table(ADDRESSES)));
+        let stop: &'static AtomicU32 = Box::leak(Box::new(AtomicU32::new(0)));
+        let markers: Vec<_> = (0..2)
+            .map(|marker| {
+                std::thread::spawn(move || {
+                    let mut random = Random(99 + marker);
+                    while stop.load(Ordering::Relaxed) == 0 {
+                        let number = random.next() as usize % ADDRESSES;
+                        let marked = live.mark(address_of(number), |was, _| {
+                            (was == Mark::NONE).then(|| mark_of(number))
+                        });
+                        SET.fetch_add(u64::from(marked), Ordering::Relaxed);
+                    }
+                })
+            })
+            .collect();
+        let workers: Vec<_> = (0..3)
+            .map(|worker| std::thread::spawn(move || turn_over(live, worker)))
+            .collect();
+        let found: u64 = workers
+            .into_iter()
+            .map(|worker| worker.join().expect("no panic"))
+            .sum();
+        stop.store(1, Ordering::Relaxed);
+        for marker in markers {
+            marker.join().expect("no panic");
+        }
+        // Each mark that was set was found, and no other.
+        assert_eq!(found, SET.load(Ordering::Relaxed));
+        live.for_each(|left| panic!("{left:?}"));
     }
 }

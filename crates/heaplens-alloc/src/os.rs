@@ -24,6 +24,7 @@ impl Drop for ErrnoGuard {
 
 /// Reserves `len` bytes of zeroed private memory, committed page by page as
 /// they are touched. `None` if the system refuses.
+#[cfg(not(miri))]
 pub(crate) fn map_zeroed(len: usize) -> Option<NonNull<u8>> {
     // SAFETY: an anonymous private mapping at an address of the kernel's choice
     // touches nothing that exists.
@@ -44,6 +45,14 @@ pub(crate) fn map_zeroed(len: usize) -> Option<NonNull<u8>> {
     // SAFETY: advice on the mapping just made; a refusal changes nothing.
     unsafe { libc::madvise(address, len, libc::MADV_NOHUGEPAGE) };
     NonNull::new(address.cast())
+}
+
+/// Miri knows neither the flags nor the advice: its own allocator serves.
+#[cfg(miri)]
+pub(crate) fn map_zeroed(len: usize) -> Option<NonNull<u8>> {
+    let layout = std::alloc::Layout::from_size_align(len, 4096).ok()?;
+    // SAFETY: no caller asks for nothing.
+    NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })
 }
 
 /// As [`map_zeroed`], and zero again in the child after a fork.
@@ -74,6 +83,11 @@ pub(crate) fn coarse_now() -> u64 {
     clock(libc::CLOCK_MONOTONIC_COARSE)
 }
 
+/// The clock of [`coarse_now`] to the nanosecond.
+pub(crate) fn exact_now() -> u64 {
+    clock(libc::CLOCK_MONOTONIC)
+}
+
 /// Wall-clock time in nanoseconds since 1970.
 pub(crate) fn wall_now() -> u64 {
     clock(libc::CLOCK_REALTIME)
@@ -89,7 +103,7 @@ fn clock(which: libc::clockid_t) -> u64 {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `time` is valid for writing; both clocks exist on every Linux.
+    // SAFETY: `time` is valid for writing; these clocks exist on every Linux.
     unsafe { libc::clock_gettime(which, &raw mut time) };
     (time.tv_sec as u64)
         .wrapping_mul(1_000_000_000)

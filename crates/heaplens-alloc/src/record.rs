@@ -10,13 +10,15 @@ use std::alloc::{GlobalAlloc, Layout};
 use crate::config::Defaults;
 use crate::counters::DropReason;
 use crate::filter;
-use crate::live::{self, Block, Held};
+use crate::live::{self, Block, Reserved};
+use crate::mark::Mark;
 use crate::os;
 use crate::sites::{self, SiteId};
 use crate::stack::frames::Frames;
 use crate::store::{self, Store};
 use crate::tag::Shape;
 use crate::thread::{self, Decision};
+use crate::watches::{self, Tag};
 
 /// An allocation that ended a stretch of the countdown.
 ///
@@ -52,7 +54,7 @@ fn own(layout: Layout) -> Option<*mut u8> {
     let memory = store::get()?.arena.allocate(shape.inner_layout(layout)?)?;
     let block = memory.as_ptr().wrapping_add(shape.offset(layout.align()));
     if shape == Shape::Plain {
-        filter::add(block.addr());
+        filter::UNMARKED.add(block.addr());
     }
     Some(block)
 }
@@ -80,10 +82,13 @@ unsafe fn sampled<A: GlobalAlloc>(
     defaults: &Defaults,
 ) -> *mut u8 {
     let shape = Shape::of(layout);
-    let Some((inner_layout, ticket)) = shape
-        .inner_layout(layout)
-        .zip(Ticket::prepare(layout, shape, interval, defaults))
-    else {
+    let Some((inner_layout, ticket)) = shape.inner_layout(layout).zip(Ticket::prepare(
+        layout,
+        shape,
+        interval,
+        Mark::NONE,
+        defaults,
+    )) else {
         // SAFETY: by the caller's promise on `layout`.
         return unsafe { obtain(inner, layout, zeroed) };
     };
@@ -126,20 +131,27 @@ fn fits(block: *mut u8) -> bool {
 /// reserved, so that entering it cannot fail.
 struct Ticket {
     store: &'static Store,
-    held: Held,
+    reserved: Reserved,
     block: Block,
 }
 
 impl Ticket {
     /// Captures the stack and reserves a slot. `None`, counted, if there is no
-    /// room: the sample is lost.
-    fn prepare(layout: Layout, shape: Shape, interval: u64, defaults: &Defaults) -> Option<Self> {
+    /// room: the sample is lost. The block has this mark, or that of the scope
+    /// that the thread is in.
+    fn prepare(
+        layout: Layout,
+        shape: Shape,
+        interval: u64,
+        mark: Mark,
+        defaults: &Defaults,
+    ) -> Option<Self> {
         thread::inside(|| {
             let Some(store) = store::get_or_make(defaults) else {
                 store::count_drop(DropReason::NoMemory);
                 return None;
             };
-            let Some(held) = store.live.reserve() else {
+            let Some(reserved) = store.live.reserve() else {
                 store::count_drop(DropReason::LiveTableFull);
                 return None;
             };
@@ -150,8 +162,14 @@ impl Ticket {
                 born: os::coarse_now(),
                 site: site_of(store, size).0,
                 shape,
+                mark: mark.or_else(thread::mark),
+                tag: if interval == 1 { Tag::now() } else { Tag::NONE },
             };
-            Some(Ticket { store, held, block })
+            Some(Ticket {
+                store,
+                reserved,
+                block,
+            })
         })
     }
 
@@ -159,7 +177,7 @@ impl Ticket {
     fn enter(self, block: *mut u8) {
         let Ticket {
             store,
-            held,
+            reserved,
             block: entry,
         } = self;
         // Counted before it is entered: a snapshot that sees the block alive
@@ -167,11 +185,12 @@ impl Ticket {
         store
             .sites
             .record(&store.arena, SiteId(entry.site), entry.size, entry.interval);
-        store.live.enter(held, block.addr(), &entry);
+        watches::allocated(&entry);
+        store.live.enter(reserved, block.addr(), &entry);
     }
 
     fn cancel(self) {
-        self.store.live.release(self.held);
+        self.store.live.release(self.reserved);
     }
 }
 
@@ -218,8 +237,9 @@ pub(crate) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, ptr: *mut u8, layout: La
             // The profiler's own; the arena takes nothing back.
             return;
         }
-        if let Some((held, block)) = store.live.detach(ptr.addr()) {
-            store.live.release(held);
+        if let Some((reserved, block)) = store.live.detach(ptr.addr()) {
+            store.live.release(reserved);
+            watches::freed(&block);
             // SAFETY: the block was obtained in this shape.
             unsafe { give_back(inner, ptr, layout, block.shape) };
             return;
@@ -266,12 +286,19 @@ pub(crate) unsafe fn realloc<A: GlobalAlloc>(
         return unsafe { move_own(inner, ptr, layout, new_size, charged, defaults) };
     }
     let old = store.and_then(|store| store.live.detach(ptr.addr()));
+    if let Some((_, block)) = &old {
+        watches::freed(block);
+    }
     let crossed = charged || thread::charge(new_size);
     let interval = match crossed.then(|| thread::decide(new_size, defaults)) {
         Some(Decision::Sample { interval }) => Some(interval),
         _ => None,
     };
-    let old_shape = old.as_ref().map_or(Shape::Plain, |(_, block)| block.shape);
+    let (old_shape, mark) = old
+        .as_ref()
+        .map_or((Shape::Plain, Mark::NONE), |(_, block)| {
+            (block.shape, block.mark)
+        });
     let resize = Resize {
         inner,
         ptr,
@@ -283,18 +310,19 @@ pub(crate) unsafe fn realloc<A: GlobalAlloc>(
     // SAFETY: the block was obtained in `old_shape` and is not in the table.
     let new = unsafe {
         match interval {
-            Some(interval) => resize.sampled(interval, defaults),
+            Some(interval) => resize.sampled(interval, mark, defaults),
             None => resize.to(Shape::Plain, |_| true),
         }
     };
     match (new, store, old) {
-        (Ok(new), Some(store), Some((held, _))) => {
-            store.live.release(held);
+        (Ok(new), Some(store), Some((reserved, _))) => {
+            store.live.release(reserved);
             new
         }
         (Ok(new), ..) => new,
-        (Err(_), Some(store), Some((held, block))) => {
-            store.live.enter(held, ptr.addr(), &block);
+        (Err(_), Some(store), Some((reserved, block))) => {
+            store.live.enter(reserved, ptr.addr(), &block);
+            watches::restored(&block);
             std::ptr::null_mut()
         }
         (Err(_), ..) => std::ptr::null_mut(),
@@ -319,13 +347,19 @@ struct Resize<'a, A> {
 }
 
 impl<A: GlobalAlloc> Resize<'_, A> {
-    /// Resizes and enters the new block; if the table refuses it, resizes only.
+    /// Resizes and enters the new block, with the mark of the old one; if the
+    /// table refuses it, resizes only.
     ///
     /// # Safety
     /// As [`Resize::to`].
-    unsafe fn sampled(&self, interval: u64, defaults: &Defaults) -> Result<*mut u8, Failure> {
+    unsafe fn sampled(
+        &self,
+        interval: u64,
+        mark: Mark,
+        defaults: &Defaults,
+    ) -> Result<*mut u8, Failure> {
         let shape = Shape::of(self.new_layout);
-        let Some(ticket) = Ticket::prepare(self.new_layout, shape, interval, defaults) else {
+        let Some(ticket) = Ticket::prepare(self.new_layout, shape, interval, mark, defaults) else {
             // SAFETY: by the caller's promise.
             return unsafe { self.to(Shape::Plain, |_| true) };
         };

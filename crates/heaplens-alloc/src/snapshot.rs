@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use crate::counters::Counters;
+use crate::holder::Holder;
+use crate::live::Block;
 use crate::os;
 use crate::sites::SiteId;
 use crate::stacks::{self, StackId, StackKind};
@@ -32,7 +34,7 @@ impl Stack {
     }
 }
 
-/// All samples that share a stack and a size class.
+/// All samples that share a stack, a size class and labels.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Site {
@@ -42,21 +44,33 @@ pub struct Site {
     /// bytes apart below 128, as jemalloc spaces its own. 0 where samples of
     /// all sizes share the row because the table of sites was full.
     pub size_class: u64,
-    /// Everything sampled since sampling began. Never decreases.
+    /// Everything sampled since sampling began. Never decreases. Nothing in
+    /// the rows of what is held: they are labelled for as long as the holder
+    /// has them, and what was allocated stays in the row without labels.
     pub alloc: Tally,
-    /// What of it is not freed yet.
+    /// What of it is not freed yet. May exceed `alloc` in the rows of what is
+    /// held; the sums over all rows of a stack and size class never do.
     pub inuse: Tally,
+    /// Index into [`Snapshot::labels`]; 0 = no labels.
+    pub labels: usize,
 }
 
 impl Site {
-    /// A row for the stack at index `stack`.
+    /// A row without labels for the stack at index `stack`.
     pub fn new(stack: usize, size_class: u64, alloc: Tally, inuse: Tally) -> Self {
         Site {
             stack,
             size_class,
             alloc,
             inuse,
+            labels: 0,
         }
+    }
+
+    /// This row with the labels at this index of [`Snapshot::labels`].
+    #[must_use]
+    pub fn labelled(self, labels: usize) -> Self {
+        Site { labels, ..self }
     }
 }
 
@@ -73,13 +87,17 @@ pub struct Snapshot {
     pub counters: Counters,
     /// The distinct stacks; sites refer to them by index.
     pub stacks: Vec<Stack>,
-    /// One row per stack and size class, in no particular order.
+    /// One row per stack, size class and labels, in no particular order.
     pub sites: Vec<Site>,
+    /// The distinct sets of labels (key, value); sites refer to them by index.
+    /// The first is the empty set.
+    pub labels: Vec<Vec<(String, String)>>,
 }
 
 impl Snapshot {
     /// Puts a snapshot together from parts, for tools that read recorded ones
-    /// and for tests. Sites whose `stack` is out of range are left out.
+    /// and for tests. Sites whose `stack` is out of range are left out; labels
+    /// are added by [`Snapshot::with_labels`].
     pub fn from_parts(
         taken_at: SystemTime,
         since: SystemTime,
@@ -94,7 +112,25 @@ impl Snapshot {
             counters,
             stacks,
             sites,
+            labels: vec![Vec::new()],
         }
+    }
+
+    /// This snapshot with these sets of labels, to which its sites refer. Sites
+    /// whose index is out of range lose their labels.
+    #[must_use]
+    pub fn with_labels(mut self, labels: Vec<Vec<(String, String)>>) -> Self {
+        self.labels = labels;
+        match self.labels.first_mut() {
+            Some(first) => first.clear(),
+            None => self.labels.push(Vec::new()),
+        }
+        for site in &mut self.sites {
+            if site.labels >= self.labels.len() {
+                site.labels = 0;
+            }
+        }
+        self
     }
 
     /// In-use and cumulative totals over all sites.
@@ -104,6 +140,7 @@ impl Snapshot {
             totals.alloc.add(&site.alloc);
             totals.inuse.add(&site.inuse);
         }
+        totals.alloc.raise_to(&totals.inuse);
         totals
     }
 }
@@ -112,7 +149,10 @@ impl Snapshot {
 ///
 /// Allocating threads are not paused or slowed: the snapshot is of *about* one
 /// moment, and a block that comes or goes meanwhile is in it or not. In-use
-/// figures never exceed the cumulative ones of the same site.
+/// figures, summed over labels, never exceed the cumulative ones of the same
+/// stack and size class.
+///
+/// What a [`holder`](crate::holder) holds has rows of its own.
 ///
 /// Costs about 100 ns a live sample and a microsecond a site. Also looks for
 /// shared objects loaded since the last call, so that stacks through them can
@@ -125,27 +165,50 @@ pub fn snapshot() -> Snapshot {
         let counters = store::counters();
         let taken_at = SystemTime::now();
         let since = thread::installed_since().map_or(taken_at, os::wall_time);
-        let (stacks, sites) = store::get().map(collect).unwrap_or_default();
-        Snapshot {
-            taken_at,
-            since: since.min(taken_at),
-            counters,
-            stacks,
-            sites,
-        }
+        let (stacks, sites, labels) = store::get()
+            .map(|store| collect(store, |_| true))
+            .unwrap_or_default();
+        let since = since.min(taken_at);
+        Snapshot::from_parts(taken_at, since, counters, stacks, sites).with_labels(labels)
     })
 }
 
-fn collect(store: &Store) -> (Vec<Stack>, Vec<Site>) {
+/// The blocks alive that `keep` keeps, all sampled for certain, as a snapshot in
+/// which nothing else was ever allocated.
+pub(crate) fn of_blocks(keep: impl Fn(&Block) -> bool) -> Snapshot {
+    thread::untracked(|| {
+        let mut counters = store::counters();
+        counters.sample_interval = 1;
+        let taken_at = SystemTime::now();
+        let (stacks, mut sites, labels) = store::get()
+            .map(|store| collect(store, keep))
+            .unwrap_or_default();
+        sites.retain(|site| site.inuse.samples > 0);
+        for site in &mut sites {
+            site.alloc = site.inuse;
+        }
+        Snapshot::from_parts(taken_at, taken_at, counters, stacks, sites).with_labels(labels)
+    })
+}
+
+type Parts = (Vec<Stack>, Vec<Site>, Vec<Vec<(String, String)>>);
+
+fn collect(store: &Store, keep: impl Fn(&Block) -> bool) -> Parts {
     // Live blocks first: whatever is seen alive was counted before.
-    let mut inuse: HashMap<SiteId, Tally> = HashMap::new();
+    let mut inuse: HashMap<SiteId, Inuse> = HashMap::new();
     store.live.for_each(|block| {
-        inuse
-            .entry(SiteId(block.site))
-            .or_default()
-            .record(block.size, block.interval);
+        if !keep(block) {
+            return;
+        }
+        let of_site = inuse.entry(SiteId(block.site)).or_default();
+        let tally = match block.mark.holder() {
+            Some(holder) => of_site.held(holder),
+            None => &mut of_site.free,
+        };
+        tally.record(block.size, block.interval);
     });
     let mut stacks = Stacks::default();
+    let mut labels = Labels::default();
     let mut sites = Vec::new();
     store
         .sites
@@ -154,11 +217,67 @@ fn collect(store: &Store) -> (Vec<Stack>, Vec<Site>) {
                 return;
             }
             let inuse = inuse.remove(&site).unwrap_or_default();
-            alloc.raise_to(&inuse);
+            alloc.raise_to(&inuse.sum());
             let stack = stacks.index(store, stack);
-            sites.push(Site::new(stack, size_class, alloc, inuse));
+            sites.push(Site::new(stack, size_class, alloc, inuse.free));
+            for (holder, held) in inuse.held {
+                let row = Site::new(stack, size_class, Tally::default(), held);
+                sites.push(row.labelled(labels.index(holder)));
+            }
         });
-    (stacks.list, sites)
+    (stacks.list, sites, labels.list())
+}
+
+/// What of a site is in use.
+#[derive(Default)]
+struct Inuse {
+    /// By nobody in particular.
+    free: Tally,
+    /// By holders: most sites have one, if any.
+    held: Vec<(Holder, Tally)>,
+}
+
+impl Inuse {
+    fn held(&mut self, holder: Holder) -> &mut Tally {
+        let known = self.held.iter().position(|of| of.0 == holder);
+        let index = known.unwrap_or_else(|| {
+            self.held.push((holder, Tally::default()));
+            self.held.len() - 1
+        });
+        &mut self.held[index].1
+    }
+
+    fn sum(&self) -> Tally {
+        let mut sum = self.free;
+        for (_, held) in &self.held {
+            sum.add(held);
+        }
+        sum
+    }
+}
+
+/// Holders by the order in which sites refer to them, from 1.
+#[derive(Default)]
+struct Labels {
+    holders: Vec<Holder>,
+    known: HashMap<Holder, usize>,
+}
+
+impl Labels {
+    fn index(&mut self, holder: Holder) -> usize {
+        *self.known.entry(holder).or_insert_with(|| {
+            self.holders.push(holder);
+            self.holders.len()
+        })
+    }
+
+    fn list(self) -> Vec<Vec<(String, String)>> {
+        let sets = self.holders.into_iter().map(|holder| {
+            let (key, value) = holder.label();
+            vec![(key.to_owned(), value.to_owned())]
+        });
+        std::iter::once(Vec::new()).chain(sets).collect()
+    }
 }
 
 /// Stacks by the order in which sites refer to them.

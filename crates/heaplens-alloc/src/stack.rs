@@ -67,6 +67,12 @@ impl Capture {
         }
     }
 
+    /// Whether the unwinder is just being put together: stacks are short until it
+    /// is there.
+    pub(crate) fn is_building(&self) -> bool {
+        self.pool.as_ref().is_some_and(Pool::is_building)
+    }
+
     /// The stack of the caller. `busy` is set if all unwinders were in use, so
     /// that frame pointers alone had to do.
     ///

@@ -15,6 +15,7 @@ use crate::sites::Sites;
 use crate::stack::Capture;
 use crate::stacks::Stacks;
 use crate::thread;
+use crate::watches;
 
 pub(crate) struct Store {
     pub(crate) arena: Arena,
@@ -35,6 +36,9 @@ static DROPS: [AtomicU64; DropReason::ALL.len()] =
 pub(crate) fn count_drop(reason: DropReason) {
     if let Some(counter) = DROPS.get(reason as usize) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+    if reason.loses_sample() {
+        watches::lost();
     }
 }
 

@@ -8,8 +8,10 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::{self, Defaults};
+use crate::mark::Mark;
 use crate::os;
 use crate::sampler::{Random, draw_gap};
+use crate::watches::{self, Chain};
 
 /// A gap is counted down in stretches of at most this many bytes. At the end
 /// of each the thread looks whether the interval was changed.
@@ -39,6 +41,12 @@ struct State {
     own_memory: Cell<bool>,
     /// Bounds of the stack; 0 and 0 until known.
     stack: Cell<(usize, usize)>,
+    /// Who holds what is sampled.
+    mark: Cell<Mark>,
+    /// Depth of scopes in which everything is sampled.
+    watching: Cell<u32>,
+    /// The chain of watches on this thread, if it watches itself.
+    chain: Cell<Chain>,
 }
 
 thread_local! {
@@ -51,6 +59,9 @@ thread_local! {
             muted: Cell::new(0),
             own_memory: Cell::new(false),
             stack: Cell::new((0, 0)),
+            mark: Cell::new(Mark::NONE),
+            watching: Cell::new(0),
+            chain: Cell::new(Chain::ALL),
         }
     };
 }
@@ -102,6 +113,10 @@ pub(crate) fn decide(size: usize, defaults: &Defaults) -> Decision {
             return Decision::Pass;
         }
         let interval = config::interval_or_decide(defaults);
+        if state.watching.get() > 0 {
+            state.countdown.set(ALWAYS);
+            return Decision::Sample { interval: 1 };
+        }
         let before = state.countdown.get().wrapping_add(size);
         let drawn_at = state.interval.get();
         if drawn_at == 0 || drawn_at == NO_GAP {
@@ -241,7 +256,13 @@ impl Drop for Muted {
     fn drop(&mut self) {
         STATE.with(|state| {
             state.muted.set(state.muted.get() - 1);
-            state.countdown.set(self.countdown);
+            let countdown = match state.muted.get() {
+                // A watch may have begun or ended meanwhile.
+                0 if state.watching.get() > 0 => ALWAYS,
+                0 if state.interval.get() == NO_GAP => 0,
+                _ => self.countdown,
+            };
+            state.countdown.set(countdown);
         });
     }
 }
@@ -280,6 +301,62 @@ pub(crate) fn with_own_memory<T>(f: impl FnOnce() -> T) -> T {
         Scope(state.countdown.replace(ALWAYS))
     });
     f()
+}
+
+/// While it lives, everything that this thread allocates is sampled, with the
+/// weight of one. Such scopes nest.
+#[derive(Debug)]
+pub(crate) struct Watching;
+
+impl Watching {
+    /// `None` if there is no chain left for this thread.
+    pub(crate) fn start() -> Option<Self> {
+        STATE.with(|state| {
+            if state.watching.get() == 0 {
+                state.chain.set(watches::take_chain()?);
+                // The gap may be dropped, as in `restart_gap`.
+                state.interval.set(NO_GAP);
+                if state.muted.get() == 0 {
+                    state.countdown.set(ALWAYS);
+                }
+            }
+            state.watching.set(state.watching.get() + 1);
+            Some(Watching)
+        })
+    }
+
+    /// The chain that blocks of this thread are on meanwhile.
+    #[expect(clippy::unused_self, reason = "only while it lives")]
+    pub(crate) fn chain(&self) -> Chain {
+        chain()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        STATE.with(|state| {
+            state.watching.set(state.watching.get() - 1);
+            if state.watching.get() == 0 {
+                watches::free_chain(state.chain.replace(Chain::ALL));
+                restart_gap();
+            }
+        });
+    }
+}
+
+/// The chain of watches that this thread is on.
+pub(crate) fn chain() -> Chain {
+    STATE.with(|state| state.chain.get())
+}
+
+/// Who holds what this thread samples at present.
+pub(crate) fn mark() -> Mark {
+    STATE.with(|state| state.mark.get())
+}
+
+/// Sets who holds what this thread samples from now on; returns who did.
+pub(crate) fn replace_mark(mark: Mark) -> Mark {
+    STATE.with(|state| state.mark.replace(mark))
 }
 
 /// Bounds of this thread's stack `(lowest, end)`, looked up on the first call

@@ -32,6 +32,7 @@ mod elf;
 mod image;
 mod intern;
 pub mod mappings;
+mod merge;
 pub mod model;
 mod names;
 pub mod pprof;
@@ -44,6 +45,6 @@ pub mod text;
 pub mod trim;
 
 pub use mappings::{Mapping, Mappings};
-pub use model::{Function, Line, Location, Profile, Sample, SampledCounts, ValueType};
+pub use model::{Function, Labels, Line, Location, Profile, Sample, SampledCounts, ValueType};
 pub use pprof::DefaultType;
 pub use symbolize::{Frame, Symbolizer};

@@ -114,8 +114,11 @@ pub struct SampledCounts {
     pub inuse_bytes: u64,
 }
 
+/// Labels of a sample: pairs of key and value.
+pub type Labels = Arc<[(String, String)]>;
+
 /// A stack with its values. No two samples of a profile have the same
-/// locations and size class.
+/// locations, size class and labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sample {
@@ -123,7 +126,12 @@ pub struct Sample {
     pub locations: Vec<usize>,
     /// Upper bound in bytes of the size class; 0 = objects of all sizes.
     pub size_class: u64,
-    /// Estimates, one a type of [`Profile::types`].
+    /// What the sample is told apart by besides (key, value), for example
+    /// (`map`, `sessions`). Samples with equal labels share one list.
+    pub labels: Labels,
+    /// Estimates, one a type of [`Profile::types`]. What is in use may exceed
+    /// what was allocated where labels say who holds it; summed over labels it
+    /// does not.
     pub values: Vec<i64>,
     /// What the estimates are based on.
     pub sampled: SampledCounts,
@@ -142,7 +150,8 @@ pub struct Profile {
     pub period: u64,
     /// What the values of a sample are.
     pub types: Vec<ValueType>,
-    /// In the order in which the snapshot has them.
+    /// In the order in which the snapshot has their stacks and size classes;
+    /// those that differ in labels only stand next to each other.
     pub samples: Vec<Sample>,
     /// Locations that samples refer to.
     pub locations: Vec<Location>,

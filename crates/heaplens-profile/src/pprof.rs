@@ -43,14 +43,14 @@ pub fn message(profile: &Profile, default_type: DefaultType) -> proto::Profile {
         DefaultType::InuseSpace => 0,
         DefaultType::AllocSpace => strings.index("alloc_space"),
     };
-    let label_key = strings.index("bytes");
+    let bytes = strings.index("bytes");
+    let mut samples = Vec::with_capacity(profile.samples.len());
+    for of in &profile.samples {
+        samples.push(sample(of, bytes, &mut strings));
+    }
     let mut message = proto::Profile {
         sample_type,
-        sample: profile
-            .samples
-            .iter()
-            .map(|of| sample(of, label_key))
-            .collect(),
+        sample: samples,
         location: (1..).zip(&profile.locations).map(location).collect(),
         time_nanos: nanos_since_epoch(profile.time),
         duration_nanos: profile
@@ -79,19 +79,31 @@ fn id(index: usize) -> u64 {
     index as u64 + 1
 }
 
-fn sample(sample: &model::Sample, label_key: i64) -> proto::Sample {
+fn sample<'a>(
+    sample: &'a model::Sample,
+    bytes: i64,
+    strings: &mut StringTable<'a>,
+) -> proto::Sample {
     let size_class = i64::try_from(sample.size_class).unwrap_or(i64::MAX);
-    let label = proto::Label {
-        key: label_key,
-        str: 0,
-        num: size_class,
-        // The key and its unit are the same word.
-        num_unit: label_key,
-    };
+    let mut label = Vec::with_capacity(1 + sample.labels.len());
+    if size_class > 0 {
+        label.push(proto::Label {
+            key: bytes,
+            num: size_class,
+            // The key and its unit are the same word.
+            num_unit: bytes,
+            ..proto::Label::default()
+        });
+    }
+    label.extend(sample.labels.iter().map(|(key, value)| proto::Label {
+        key: strings.index(key),
+        str: strings.index(value),
+        ..proto::Label::default()
+    }));
     proto::Sample {
         location_id: sample.locations.iter().map(|&index| id(index)).collect(),
         value: sample.values.clone(),
-        label: (size_class > 0).then_some(label).into_iter().collect(),
+        label,
     }
 }
 

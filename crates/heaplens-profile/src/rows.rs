@@ -1,14 +1,15 @@
-//! Sites to samples: resolves addresses, trims the leaf end, and merges what
-//! has become equal.
+//! Sites to samples: resolves addresses, trims the leaf end, and has what
+//! became equal merged.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use heaplens_alloc::{Snapshot, Stack, StackKind, Tally};
+use heaplens_alloc::{Snapshot, Stack, StackKind};
 
 use crate::intern::IntMap;
 use crate::mappings::Mappings;
-use crate::model::{Function, Line, Location, ProfileMapping, Sample, SampledCounts};
+use crate::merge::Groups;
+use crate::model::{Function, Line, Location, ProfileMapping, Sample};
 use crate::symbolize::Symbolizer;
 use crate::trim::{self, Role};
 
@@ -28,14 +29,15 @@ pub(crate) fn build(
 ) -> Tables {
     let mut resolver = Resolver::new(mappings, symbolizer);
     let mut samples = samples(snapshot, &mut resolver);
-    samples.retain(|sample| sample.sampled.alloc_objects > 0);
+    // What is held has rows in which nothing was allocated.
+    samples.retain(|of| of.sampled.alloc_objects > 0 || of.sampled.inuse_objects > 0);
     let mut tables = resolver.tables;
     tables.samples = samples;
     list_mappings(&mut tables, mappings);
     tables
 }
 
-/// One sample per distinct list of locations and size class.
+/// One sample per distinct list of locations, size class and labels.
 fn samples(snapshot: &Snapshot, resolver: &mut Resolver<'_>) -> Vec<Sample> {
     let mut lists: IntMap<Vec<usize>, usize> = IntMap::default();
     let list_of_stack: Vec<usize> = snapshot
@@ -53,53 +55,23 @@ fn samples(snapshot: &Snapshot, resolver: &mut Resolver<'_>) -> Vec<Sample> {
         }
     }
 
-    let mut numbers: IntMap<(usize, u64), usize> = IntMap::default();
-    let mut rows: Vec<(usize, u64, Tally, Tally)> = Vec::new();
+    let mut groups = Groups::new(&snapshot.labels);
     for site in &snapshot.sites {
-        let Some(&list) = list_of_stack.get(site.stack) else {
-            continue;
-        };
-        let next = rows.len();
-        let number = *numbers.entry((list, site.size_class)).or_insert(next);
-        match rows.get_mut(number) {
-            Some((_, _, alloc, inuse)) => {
-                alloc.add(&site.alloc);
-                inuse.add(&site.inuse);
-            }
-            None => rows.push((list, site.size_class, site.alloc, site.inuse)),
+        if let Some(&list) = list_of_stack.get(site.stack) {
+            groups.add(list, site);
         }
     }
-    rows.into_iter()
-        .map(|(list, size_class, alloc, inuse)| Sample {
-            locations: locations.get(list).cloned().unwrap_or_default(),
-            size_class,
-            values: values(&alloc, &inuse),
-            sampled: SampledCounts {
-                alloc_objects: alloc.samples,
-                alloc_bytes: alloc.sampled_bytes,
-                inuse_objects: inuse.samples.min(alloc.samples),
-                inuse_bytes: inuse.sampled_bytes.min(alloc.sampled_bytes),
-            },
+    groups
+        .merged()
+        .into_iter()
+        .map(|of| Sample {
+            locations: locations.get(of.list).cloned().unwrap_or_default(),
+            size_class: of.size_class,
+            labels: of.labels,
+            values: of.values,
+            sampled: of.sampled,
         })
         .collect()
-}
-
-/// In the order of [`crate::model::HEAP_TYPES`].
-fn values(alloc: &Tally, inuse: &Tally) -> Vec<i64> {
-    let (objects, bytes) = (integer(alloc.objects), integer(alloc.bytes));
-    vec![
-        objects,
-        bytes,
-        // Sums of the same terms in another order may differ in the last bit.
-        integer(inuse.objects).min(objects),
-        integer(inuse.bytes).min(bytes),
-    ]
-}
-
-/// An estimate as an integer: rounded half up, within 0 and `i64::MAX`.
-fn integer(estimate: f64) -> i64 {
-    // The cast saturates, and makes 0 of what is no number.
-    ((estimate + 0.5).floor() as i64).max(0)
 }
 
 /// What is known of an address.

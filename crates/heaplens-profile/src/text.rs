@@ -1,7 +1,7 @@
 //! Go's `debug=1` text: a profile that people and `go tool pprof` can read.
 //!
 //! Its numbers are samples as drawn: the reader scales them up by the period
-//! in the header.
+//! in the header. It has no labels: samples that differ in them are summed.
 
 use std::fmt::Write;
 
@@ -21,20 +21,20 @@ const MAX_DESCRIPTIONS: usize = 64 << 20;
 pub fn render(profile: &Profile, memstats: &[(String, String)]) -> String {
     let mut out = String::new();
     header(&mut out, profile);
-    let mut samples: Vec<&Sample> = profile.samples.iter().collect();
-    samples.sort_by_key(|sample| sample.sampled.inuse_bytes);
+    let mut records = records(&profile.samples);
+    records.sort_by_key(|record| record.sampled.inuse_bytes);
     let descriptions: Vec<String> = profile
         .locations
         .iter()
         .map(|location| describe(profile, location))
         .collect();
-    let plain = samples.len() - described(&samples, &descriptions);
-    for (index, sample) in samples.into_iter().enumerate() {
-        let of_places = sample
+    let plain = records.len() - described(&records, &descriptions);
+    for (index, record) in records.into_iter().enumerate() {
+        let of_places = record
             .locations
             .iter()
             .filter_map(|&at| Some((profile.locations.get(at)?, descriptions.get(at)?)));
-        record(&mut out, sample, of_places.clone().map(|of| of.0));
+        record.render(&mut out, of_places.clone().map(|of| of.0));
         if index >= plain {
             out.extend(of_places.map(|of| of.1.as_str()));
         }
@@ -48,11 +48,42 @@ pub fn render(profile: &Profile, memstats: &[(String, String)]) -> String {
     out
 }
 
-/// How many samples, counted from the last, can have their descriptions.
-fn described(samples: &[&Sample], descriptions: &[String]) -> usize {
+/// A stack as the text has it: without labels.
+struct Record<'a> {
+    locations: &'a [usize],
+    sampled: SampledCounts,
+}
+
+/// One for each stack and size class: samples that differ in labels only stand
+/// next to each other.
+fn records(samples: &[Sample]) -> Vec<Record<'_>> {
+    samples
+        .chunk_by(|a, b| a.size_class == b.size_class && a.locations == b.locations)
+        .filter_map(|group| {
+            Some(Record {
+                locations: &group.first()?.locations,
+                sampled: sum(group),
+            })
+        })
+        .collect()
+}
+
+fn sum(samples: &[Sample]) -> SampledCounts {
+    let mut sum = SampledCounts::default();
+    for Sample { sampled, .. } in samples {
+        sum.alloc_objects = sum.alloc_objects.saturating_add(sampled.alloc_objects);
+        sum.alloc_bytes = sum.alloc_bytes.saturating_add(sampled.alloc_bytes);
+        sum.inuse_objects = sum.inuse_objects.saturating_add(sampled.inuse_objects);
+        sum.inuse_bytes = sum.inuse_bytes.saturating_add(sampled.inuse_bytes);
+    }
+    sum
+}
+
+/// How many records, counted from the last, can have their descriptions.
+fn described(records: &[Record<'_>], descriptions: &[String]) -> usize {
     let mut left = MAX_DESCRIPTIONS;
-    let fits = |sample: &&&Sample| {
-        let lengths = sample
+    let fits = |record: &&Record<'_>| {
+        let lengths = record
             .locations
             .iter()
             .filter_map(|&at| descriptions.get(at));
@@ -61,7 +92,7 @@ fn described(samples: &[&Sample], descriptions: &[String]) -> usize {
         left = rest.unwrap_or(0);
         rest.is_some()
     };
-    samples.iter().rev().take_while(fits).count()
+    records.iter().rev().take_while(fits).count()
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
@@ -70,13 +101,7 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
 }
 
 fn header(out: &mut String, profile: &Profile) {
-    let mut total = SampledCounts::default();
-    for Sample { sampled, .. } in &profile.samples {
-        total.alloc_objects = total.alloc_objects.saturating_add(sampled.alloc_objects);
-        total.alloc_bytes = total.alloc_bytes.saturating_add(sampled.alloc_bytes);
-        total.inuse_objects = total.inuse_objects.saturating_add(sampled.inuse_objects);
-        total.inuse_bytes = total.inuse_bytes.saturating_add(sampled.inuse_bytes);
-    }
+    let mut total = sum(&profile.samples);
     // Equal totals would make pprof read two columns instead of four.
     if total.alloc_bytes == total.inuse_bytes {
         total.alloc_bytes = total.alloc_bytes.saturating_add(1);
@@ -103,13 +128,15 @@ impl std::fmt::Display for Counts<'_> {
     }
 }
 
-fn record<'a>(out: &mut String, sample: &Sample, locations: impl Iterator<Item = &'a Location>) {
-    let _ = write!(out, "{} @", Counts(&sample.sampled));
-    for location in locations.filter(|location| location.address != 0) {
-        // Readers of this form expect return addresses.
-        let _ = write!(out, " {:#x}", location.address.saturating_add(1));
+impl Record<'_> {
+    fn render<'a>(&self, out: &mut String, locations: impl Iterator<Item = &'a Location>) {
+        let _ = write!(out, "{} @", Counts(&self.sampled));
+        for location in locations.filter(|location| location.address != 0) {
+            // Readers of this form expect return addresses.
+            let _ = write!(out, " {:#x}", location.address.saturating_add(1));
+        }
+        out.push('\n');
     }
-    out.push('\n');
 }
 
 /// One line for each function at the location.

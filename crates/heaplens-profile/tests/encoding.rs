@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read;
 
 use common::{IN_LIBC, IN_MAIN, MAPS, NOWHERE, captured, snapshot, tally};
@@ -98,13 +98,13 @@ fn assert_valid(profile: &proto::Profile) {
 fn assert_samples_valid(profile: &proto::Profile) {
     let locations = profile.location.len() as u64;
     let mut identities = HashSet::new();
+    let mut sums = HashMap::new();
     for sample in &profile.sample {
         assert_eq!(sample.value.len(), profile.sample_type.len());
         let [alloc_objects, alloc_space, objects, space] = sample.value[..] else {
             panic!("four values");
         };
-        assert!(0 <= objects && objects <= alloc_objects);
-        assert!(0 <= space && space <= alloc_space);
+        assert!(sample.value.iter().all(|&value| value >= 0));
         assert!(!sample.location_id.is_empty());
         assert!(
             sample
@@ -112,13 +112,21 @@ fn assert_samples_valid(profile: &proto::Profile) {
                 .iter()
                 .all(|id| (1..=locations).contains(id))
         );
-        assert!(sample.label.len() <= 1);
-        for label in &sample.label {
+        let (numbers, texts): (Vec<&proto::Label>, Vec<_>) =
+            sample.label.iter().partition(|label| label.str == 0);
+        assert!(numbers.len() <= 1);
+        for label in &numbers {
             assert_eq!(text(profile, label.key), "bytes");
             assert_eq!(text(profile, label.num_unit), "bytes");
-            assert!(label.key != 0 && label.num > 0 && label.str == 0);
+            assert!(label.key != 0 && label.num > 0);
         }
-        let size = sample.label.first().map(|label| label.num);
+        for label in &texts {
+            assert!(label.key != 0 && label.num == 0 && label.num_unit == 0);
+            assert!(!text(profile, label.key).is_empty() && !text(profile, label.str).is_empty());
+        }
+        let size = numbers.first().map(|label| label.num);
+        let labels: BTreeSet<_> = texts.iter().map(|label| (label.key, label.str)).collect();
+        assert_eq!(labels.len(), texts.len(), "no label twice");
         let places: Vec<_> = sample
             .location_id
             .iter()
@@ -129,7 +137,19 @@ fn assert_samples_valid(profile: &proto::Profile) {
                 (of.mapping_id, of.address, lines)
             })
             .collect();
-        assert!(identities.insert((places, size)), "the same sample twice");
+        // In use is no more than allocated, but for labels that say who holds it.
+        let sums = sums.entry((places.clone(), size)).or_insert([0; 4]);
+        let values = [alloc_objects, alloc_space, objects, space];
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += value;
+        }
+        assert!(
+            identities.insert((places, size, labels)),
+            "the same sample twice"
+        );
+    }
+    for [alloc_objects, alloc_space, objects, space] in sums.into_values() {
+        assert!(objects <= alloc_objects && space <= alloc_space);
     }
 }
 
@@ -160,22 +180,50 @@ fn stack() -> impl Strategy<Value = Stack> {
         .prop_map(|(frames, kind)| Stack::new(frames, kind))
 }
 
+/// Labels as they may come: several sets, some alike, some of two.
+fn label_sets() -> Vec<Vec<(String, String)>> {
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    vec![
+        vec![],
+        vec![pair("map", "sessions")],
+        vec![pair("map", "bytes")],
+        vec![pair("tenant", "acme"), pair("map", "sessions")],
+        vec![pair("map", "sessions"), pair("tenant", "acme")],
+        vec![pair("map", "")],
+    ]
+}
+
+/// What of a site is held, by the number of its labels.
+fn held() -> impl Strategy<Value = Vec<(usize, u64)>> {
+    prop_oneof![
+        2 => Just(Vec::new()),
+        1 => prop::collection::vec((0..8_usize, 0..3_u64), 1..4),
+    ]
+}
+
 fn any_snapshot() -> impl Strategy<Value = Snapshot> {
     let size = prop_oneof![Just(0), Just(16_u64), Just(u64::MAX), 1..4096_u64];
-    let row = (0..9_usize, size, 1..1_u64 << 20, 0..5_u64, 0..5_u64);
+    let row = (0..9_usize, size, 1..1_u64 << 20, 0..5_u64, 0..5_u64, held());
     (
         prop::collection::vec(stack(), 1..9),
         prop::collection::vec(row, 0..40),
     )
-        .prop_map(|(stacks, sites)| {
-            let sites = sites
-                .into_iter()
-                .map(|(stack, class, size, allocated, freed)| {
-                    let live = allocated.saturating_sub(freed);
-                    Site::new(stack, class, tally(size, allocated), tally(size, live))
-                })
-                .collect();
-            snapshot(stacks, sites)
+        .prop_map(|(stacks, rows)| {
+            let mut sites = Vec::new();
+            for (stack, class, size, allocated, freed, held) in rows {
+                let mut live = allocated.saturating_sub(freed);
+                let alloc = tally(size, allocated);
+                let mut labelled = Vec::new();
+                for (labels, count) in held {
+                    let count = count.min(live);
+                    live -= count;
+                    let row = Site::new(stack, class, Tally::default(), tally(size, count));
+                    labelled.push(row.labelled(labels));
+                }
+                sites.push(Site::new(stack, class, alloc, tally(size, live)));
+                sites.extend(labelled);
+            }
+            snapshot(stacks, sites).with_labels(label_sets())
         })
 }
 
@@ -206,6 +254,9 @@ fn every_snapshot_becomes_a_valid_profile() {
         let estimates: f64 = snapshot.sites.iter().map(|site| site.alloc.bytes).sum();
         let values: i64 = decoded.sample.iter().map(|sample| sample.value[1]).sum();
         let rounding = 0.5 * decoded.sample.len() as f64 + estimates * 1e-9;
+        prop_assert!((estimates - values as f64).abs() <= rounding);
+        let estimates: f64 = snapshot.sites.iter().map(|site| site.inuse.bytes).sum();
+        let values: i64 = decoded.sample.iter().map(|sample| sample.value[3]).sum();
         prop_assert!((estimates - values as f64).abs() <= rounding);
         let drawn: u64 = snapshot.sites.iter().map(|site| site.inuse.samples).sum();
         let kept: u64 = profile.samples.iter().map(|of| of.sampled.inuse_objects).sum();

@@ -249,6 +249,90 @@ fn tags_focus_on_sizes() {
     assert!(top.contains(&format!("accounting for {large}B")), "{top}");
 }
 
+/// As [`some_profile`], of which maps hold a part.
+fn held_profile() -> Profile {
+    let mut snapshot = some_snapshot();
+    // Of the 30 and 4 in use of the first two sites.
+    for (site, count, labels) in [(0, 11, 1), (0, 7, 2), (1, 3, 1)] {
+        let size = [1024, 30_000][site];
+        let (stack, class) = (snapshot.sites[site].stack, snapshot.sites[site].size_class);
+        let left = snapshot.sites[site].inuse.samples - count;
+        snapshot.sites[site].inuse = tally(size, left);
+        let row = Site::new(stack, class, Tally::default(), tally(size, count));
+        snapshot.sites.push(row.labelled(labels));
+    }
+    let pair = |value: &str| vec![("map".to_owned(), value.to_owned())];
+    let labels = vec![vec![], pair("sessions"), pair("users")];
+    let mappings = Mappings::of_current_process().expect("/proc/self/maps");
+    let snapshot = snapshot.with_labels(labels);
+    Profile::new(&snapshot, &mappings, Some(&mut Symbolizer::new()))
+}
+
+/// Bytes as `pprof -unit=B` has them in the line that says what is shown.
+fn accounted(top: &str) -> i64 {
+    let (_, rest) = top.split_once("accounting for ").expect("a total");
+    let (bytes, _) = rest.split_once("B,").expect("a unit");
+    bytes.parse().expect("a number")
+}
+
+#[test]
+fn tags_name_the_maps_and_focus_on_one() {
+    let profile = held_profile();
+    let of_map = |map: &str| -> i64 {
+        let held = profile.samples.iter().filter(|of| {
+            of.labels
+                .iter()
+                .any(|(key, value)| (&**key, &**value) == ("map", map))
+        });
+        held.map(|of| of.values[3]).sum()
+    };
+    // 11 and 3 samples, 7 samples: each by its own size.
+    let bytes = |size: u64, count| tally(size, count).bytes;
+    let sessions = bytes(1024, 11) + bytes(30_000, 3);
+    assert!((of_map("sessions") as f64 - sessions).abs() <= 1.0);
+    assert!((of_map("users") as f64 - bytes(1024, 7)).abs() <= 1.0);
+
+    let folder = Folder::new();
+    let file = folder.file("heap", &heap(&profile));
+    let tags = folder.report(&["-tags", "-unit=B"], &[&file]);
+    let (_, maps) = tags.split_once(" map: Total ").expect("a section on maps");
+    for map in ["sessions", "users"] {
+        let row = maps.lines().find(|line| line.ends_with(map));
+        let row = row.unwrap_or_else(|| panic!("{map} is not in {tags}"));
+        assert!(row.contains(&format!("{}B", of_map(map))), "{row}");
+    }
+    for map in ["sessions", "users"] {
+        let focus = format!("-tagfocus=map={map}");
+        let top = folder.report(&["-top", "-unit=B", &focus], &[&file]);
+        assert_eq!(accounted(&top), of_map(map), "{top}");
+    }
+    // What nobody holds is the rest.
+    let all: i64 = profile.samples.iter().map(|of| of.values[3]).sum();
+    let rest = folder.report(&["-top", "-unit=B", "-tagignore=map=."], &[&file]);
+    assert_eq!(accounted(&rest), all - of_map("sessions") - of_map("users"));
+    // Labels change no sum, and the numbers are told apart as before.
+    let plain = folder.file("plain", &heap(&some_profile()));
+    for report in [
+        folder.report(&["-top", "-unit=B"], &[&file]),
+        folder.report(&["-top", "-unit=B"], &[&plain]),
+    ] {
+        assert_eq!(accounted(&report), all, "{report}");
+    }
+}
+
+#[test]
+fn raw_shows_labels_of_both_kinds() {
+    let folder = Folder::new();
+    let raw = folder.report(&["-raw"], &[&folder.file("heap", &heap(&held_profile()))]);
+    let labels: Vec<&str> = raw.lines().map(str::trim).collect();
+    let after = |label: &str| {
+        let at = labels.iter().position(|line| *line == label);
+        labels[at.unwrap_or_else(|| panic!("no {label} in {raw}")) + 1]
+    };
+    assert_eq!(after("map:[users]"), "bytes:[1024 bytes]");
+    assert!(labels.contains(&"map:[sessions]"));
+}
+
 #[test]
 fn comments_and_traces() {
     let profile = some_profile();

@@ -114,6 +114,46 @@ fn equal_stacks_become_one_sample_for_each_size_class() {
     assert_eq!(profile.samples[0].values[0], 2050);
 }
 
+/// What is held stands in rows of its own, in which nothing was allocated; it is
+/// stated as estimated, and the row without labels has the rest.
+#[test]
+fn what_is_held_has_a_row_of_its_own() {
+    let held = |stack, count, labels| {
+        Site::new(stack, 1024, Tally::default(), tally(1024, count)).labelled(labels)
+    };
+    let sites = vec![
+        Site::new(0, 1024, tally(1024, 5), tally(1024, 1)),
+        held(0, 3, 1),
+        held(1, 1, 2),
+        // The same stack again: all rows of a kind are one.
+        Site::new(1, 1024, tally(1024, 4), Tally::default()),
+    ];
+    let pair = |value: &str| vec![("map".to_owned(), value.to_owned())];
+    let snapshot = snapshot(vec![captured(&[IN_MAIN]), captured(&[IN_MAIN])], sites)
+        .with_labels(vec![vec![], pair("sessions"), pair("users")]);
+    let profile = Profile::new(&snapshot, &Mappings::parse(MAPS), None);
+    let rows: Vec<_> = profile
+        .samples
+        .iter()
+        .map(|of| {
+            let label = of.labels.first().map_or("", |pair| pair.1.as_str());
+            (label, of.values[0], of.values[2], of.sampled.inuse_objects)
+        })
+        .collect();
+    // 512.5 objects a sample; 1537.5, 2050 and 2562.5 are rounded up.
+    assert_eq!(
+        rows,
+        [
+            ("sessions", 0, 1538, 3),
+            ("users", 0, 512, 1),
+            ("", 4613, 513, 1)
+        ]
+    );
+    let totals = snapshot.totals();
+    let sum: i64 = profile.samples.iter().map(|of| of.values[2]).sum();
+    assert_eq!(sum, (totals.inuse.objects + 0.5).floor() as i64);
+}
+
 #[test]
 fn in_use_never_exceeds_what_was_allocated() {
     let mut too_much = tally(1024, 4);

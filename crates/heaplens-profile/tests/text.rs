@@ -57,6 +57,37 @@ fn the_whole_text() {
     );
 }
 
+/// The form has no labels: rows that differ in them are one record.
+#[test]
+fn labels_are_merged_away() {
+    let held = |size, count, labels| {
+        Site::new(0, size, Tally::default(), tally(size, count)).labelled(labels)
+    };
+    let sites = vec![
+        Site::new(0, 1024, tally(1024, 9), tally(1024, 1)),
+        held(1024, 2, 1),
+        held(1024, 3, 2),
+        Site::new(0, 64, tally(64, 1), Tally::default()),
+        held(64, 1, 1),
+    ];
+    let pair = |value: &str| vec![("map".to_owned(), value.to_owned())];
+    let snapshot = snapshot(vec![captured(&[IN_MAIN])], sites).with_labels(vec![
+        vec![],
+        pair("sessions"),
+        pair("users"),
+    ]);
+    let labelled = Profile::new(&snapshot, &Mappings::parse(MAPS), None);
+    assert_eq!(labelled.samples.len(), 5);
+    let plain = profile(
+        vec![captured(&[IN_MAIN])],
+        vec![
+            Site::new(0, 1024, tally(1024, 9), tally(1024, 6)),
+            Site::new(0, 64, tally(64, 1), tally(64, 1)),
+        ],
+    );
+    assert_eq!(text::render(&labelled, &[]), text::render(&plain, &[]));
+}
+
 /// Equal totals would make pprof read two columns.
 #[test]
 fn the_totals_in_the_header_are_never_equal() {

@@ -141,6 +141,11 @@ impl Pool {
         !self.tables.load(Ordering::Relaxed).is_null()
     }
 
+    /// Whether a thread is reading the tables for the first time.
+    pub(crate) fn is_building(&self) -> bool {
+        !self.is_available() && self.building.load(Ordering::Relaxed) == AT_WORK
+    }
+
     /// Reads the tables for the first time. Allocates: from the arena, since
     /// the caller is inside the profiler.
     fn build(&self, may_set_up: bool) -> Outcome {
