@@ -20,12 +20,16 @@ use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::host::Hosts;
 use crate::listen::{self, UnixSocket};
+use crate::pulse;
 use crate::server::Server;
 use crate::state::App;
 
 /// Threads for work that takes milliseconds and more: one for profiles, one
 /// for figures, so that a scrape does not wait for symbols.
 const BLOCKING_THREADS: usize = 2;
+/// How long such a thread waits for more: longer than the pause between two
+/// reports on maps, so that none is started for each of them.
+const BLOCKING_KEPT: Duration = Duration::from_secs(60);
 /// How long stopping waits for such work.
 const LONGEST_STOP: Duration = Duration::from_secs(5);
 
@@ -201,6 +205,11 @@ fn serve(
     runtime.block_on(async {
         let accepting = sockets.accept(server);
         let started = accepting.is_ok();
+        if started {
+            // Here already, so that maps date all that comes after `start()`.
+            heaplens_maps::tick();
+            tokio::spawn(pulse::beat(Arc::clone(server.app())));
+        }
         // `start()` waits for this; nobody else holds the other end.
         let _ = ready.send(accepting);
         if started {
@@ -216,6 +225,7 @@ fn event_loop() -> io::Result<Runtime> {
         .enable_io()
         .enable_time()
         .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(BLOCKING_KEPT)
         .thread_name("heaplens-work")
         .build()
 }

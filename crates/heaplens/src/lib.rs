@@ -5,6 +5,7 @@
 mod agent;
 mod auth;
 mod builder;
+mod cgroup;
 mod config;
 mod deadline;
 mod error;
@@ -12,13 +13,20 @@ mod flight;
 mod handlers;
 mod host;
 mod listen;
+mod map_group;
+mod memory;
 mod metrics;
+mod outlook;
 mod params;
+mod pulse;
 mod respond;
 mod router;
 mod routes;
 mod server;
 mod state;
+mod survey;
+mod units;
+mod waste;
 mod work;
 
 pub use agent::Agent;
@@ -37,5 +45,20 @@ pub use heaplens_alloc::{
     EnvironmentError, Site, Snapshot, Stack, StackKind, StatsSource, Tally, Totals, Walker,
     allocator_stats, counters, sample_interval, set_sample_interval, snapshot, untracked,
 };
+#[doc(inline)]
+pub use heaplens_maps as maps;
+#[cfg(feature = "cache")]
+#[doc(inline)]
+pub use heaplens_maps::TrackedCache;
+#[cfg(feature = "hashbrown")]
+#[doc(inline)]
+pub use heaplens_maps::TrackedHashbrownMap;
+#[doc(inline)]
+pub use heaplens_maps::{
+    MapMetrics, Tracked, TrackedBTreeMap, TrackedBTreeSet, TrackedHashMap, TrackedHashSet, probe,
+};
+#[cfg(feature = "indexmap")]
+#[doc(inline)]
+pub use heaplens_maps::{TrackedIndexMap, TrackedIndexSet};
 #[doc(inline)]
 pub use heaplens_profile as profile;

@@ -1,9 +1,14 @@
 //! What `/metrics` shows, and how.
 
+mod allocator;
+mod caches;
 pub(crate) mod collector;
+mod maps;
 pub(crate) mod memstats;
 pub(crate) mod negotiate;
 pub(crate) mod openmetrics;
+mod profiler;
+mod reading;
 mod series;
 
 use prometheus::Registry;

@@ -1,6 +1,8 @@
 //! Query parameters: as Go reads them, and strictly.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::fmt::Write as _;
 use std::num::IntErrorKind;
 use std::time::Duration;
 
@@ -20,18 +22,27 @@ impl BadParameter {
         respond::error(StatusCode::BAD_REQUEST, &self.0)
     }
 
-    fn because(reason: impl Into<String>) -> Self {
+    pub(crate) fn because(reason: impl Into<String>) -> Self {
         BadParameter(reason.into())
     }
 }
 
+impl fmt::Display for BadParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// What is asked of a heap profile.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ProfileQuery {
     /// Text in place of protobuf.
     pub(crate) text: bool,
     /// What changed within this many seconds, in place of all since the start.
     pub(crate) seconds: Option<u64>,
+    /// What this group of maps holds, in place of the whole heap. On our own
+    /// path only.
+    pub(crate) map: Option<String>,
 }
 
 impl ProfileQuery {
@@ -45,19 +56,25 @@ impl ProfileQuery {
             "" => None,
             value => Some(seconds(value)?),
         };
-        Self { text, seconds }.consistent()
+        Self {
+            text,
+            seconds,
+            map: None,
+        }
+        .consistent()
     }
 
-    /// As our own paths read it: `format`, `debug` and `seconds`, each once and
-    /// well formed.
+    /// As our own paths read it: `format`, `debug`, `seconds` and `map`, each
+    /// once and well formed.
     pub(crate) fn strict(query: Option<&str>) -> Result<Self, BadParameter> {
-        const KNOWN: [&str; 3] = ["format", "debug", "seconds"];
+        const KNOWN: [&str; 4] = ["format", "debug", "seconds", "map"];
         let mut asked = ProfileQuery::default();
         let (mut format, mut debug) = (None, None);
         for (name, value) in strict_pairs(query, &KNOWN)? {
             match name {
                 "format" => format = Some(strict_format(&value)?),
                 "debug" => debug = Some(strict_debug(&value)?),
+                "map" => asked.map = Some(value),
                 _ => asked.seconds = Some(seconds(&value)?),
             }
         }
@@ -76,6 +93,11 @@ impl ProfileQuery {
         if self.text && self.seconds.is_some() {
             return Err(BadParameter::because(
                 "seconds and debug params are incompatible",
+            ));
+        }
+        if self.map.is_some() && self.seconds.is_some() {
+            return Err(BadParameter::because(
+                "seconds and map params are incompatible",
             ));
         }
         Ok(self)
@@ -159,7 +181,7 @@ fn first(query: &str, key: &str) -> String {
 }
 
 /// All pairs, if each is well formed, known, and there once.
-fn strict_pairs(
+pub(crate) fn strict_pairs(
     query: Option<&str>,
     known: &'static [&'static str],
 ) -> Result<Vec<(&'static str, String)>, BadParameter> {
@@ -198,26 +220,54 @@ fn unknown(name: &str, known: &[&str]) -> BadParameter {
 }
 
 /// What a client sent, harmless on one line and short.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let short: String = text.chars().take(40).collect();
     format!("{short:?}")
 }
 
-/// Undoes `+` and `%XX`; `None` for a `%` without two hexadecimal digits.
+/// Undoes `+` and `%XX` in a query; `None` for a `%` without two hexadecimal
+/// digits.
 fn unescape(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains(['+', '%']) {
+    if text.contains('+') {
+        let spaced = text.replace('+', " ");
+        return Some(Cow::Owned(unescape_path(&spaced)?.into_owned()));
+    }
+    unescape_path(text)
+}
+
+/// Undoes `%XX` in a path, where `+` stands for itself.
+pub(crate) fn unescape_path(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
         return Some(Cow::Borrowed(text));
     }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
-            b'+' => b' ',
             b'%' => hex_digit(rest.next()?)? << 4 | hex_digit(rest.next()?)?,
             other => other,
         });
     }
     Some(Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// One segment of a path, or a value of a query: all but letters, digits and
+/// `-._~` as `%XX`. Slashes too, so that no client takes a name that begins with
+/// `../` for a way up.
+pub(crate) fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            other => {
+                // Writing to a string cannot fail.
+                let _ = write!(escaped, "%{other:02X}");
+            }
+        }
+    }
+    escaped
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
@@ -279,6 +329,28 @@ mod tests {
     }
 
     #[test]
+    fn names_in_paths() {
+        for name in [
+            "sessions",
+            "../src/a.rs:41:7",
+            "a b+c%2F",
+            "größe \"\n\\",
+            "",
+        ] {
+            let escaped = escape(name);
+            assert_eq!(unescape_path(&escaped).unwrap(), name);
+            assert_eq!(unescape(&escaped).unwrap(), name);
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+            assert!(escaped.bytes().all(is_plain), "{escaped}");
+        }
+        assert_eq!(unescape_path("a+b/c:1%2b").unwrap(), "a+b/c:1+");
+        assert_eq!(unescape_path("%e4").unwrap(), "\u{fffd}");
+        for bad in ["%", "%2", "%zz", "a%"] {
+            assert_eq!(unescape_path(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn seconds_are_checked_first() {
         for value in [
             "0",
@@ -325,10 +397,14 @@ mod tests {
             let asked = ProfileQuery::strict(Some(query)).unwrap();
             assert_eq!((asked.text, asked.seconds), expected, "{query}");
         }
+        let of_map = ProfileQuery::strict(Some("map=src%2Fa.rs:1:2+x&format=text")).unwrap();
+        assert_eq!(of_map.map.as_deref(), Some("src/a.rs:1:2 x"));
+        let as_go = ProfileQuery::as_go(Some("map=a")).unwrap();
+        assert_eq!(as_go.map, None, "unknown there, so ignored");
         let bad = [
             (
                 "foo=1",
-                "unknown parameter \"foo\"; known are format, debug, seconds",
+                "unknown parameter \"foo\"; known are format, debug, seconds, map",
             ),
             ("format=svg", "invalid value \"svg\" for \"format\""),
             ("debug=abc", "invalid value \"abc\""),
@@ -336,6 +412,8 @@ mod tests {
             ("debug=1&debug=1", "\"debug\" is given twice"),
             ("format=pprof&debug=1", "contradict"),
             ("format=text&seconds=1", "incompatible"),
+            ("map=a&seconds=1", "seconds and map params are incompatible"),
+            ("map=a&map=b", "\"map\" is given twice"),
             ("seconds=", "positive integer"),
             ("seconds=301", "at most 300"),
             ("debug=%zz", "bad escape"),

@@ -27,7 +27,10 @@ use crate::state::App;
 ///
 /// Costly work runs one piece at a time on the runtime's blocking threads,
 /// outside the profile. `?seconds=` needs a runtime with time enabled, as
-/// `#[tokio::main]` gives.
+/// `#[tokio::main]` gives. Nothing runs while nobody asks: the growth of
+/// [tracked maps](crate::maps) is reckoned from one request for `/metrics` or
+/// `/debug/maps` to the next, and reads of them are dated as finely as that, or as
+/// the program calls [`maps::tick`](crate::maps::tick).
 pub fn router() -> Router {
     Routes::new().router()
 }

@@ -10,7 +10,9 @@
 //! | `/debug/pprof/symbol`, `/debug/symbolz` | GET, HEAD, POST | names of addresses, in pprof's protocol; the second is where pprof asks when the profile came from `/debug/heap`, and a 405 there would make it print no report at all |
 //! | `/debug/pprof/profile`, `trace` | GET, HEAD | 501 and why |
 //! | `/debug/pprof/…` | GET, HEAD | 404 `Unknown profile` |
-//! | `/debug/heap` | GET, HEAD | as `/debug/pprof/heap`; parameters are checked strictly |
+//! | `/debug/heap` | GET, HEAD | as `/debug/pprof/heap`; parameters are checked strictly; `map=NAME`: what one group of maps holds |
+//! | `/debug/maps`, `/debug/maps/` | GET, HEAD | the groups of tracked maps, ranked; JSON or text |
+//! | `/debug/maps/{name}` | GET, HEAD | one of them; the name may have slashes in it, or be escaped as a whole |
 //! | `/debug/memstats` | GET, HEAD | JSON |
 //! | `/metrics` | GET, HEAD | Prometheus text or `OpenMetrics`, by `Accept` |
 //! | `/healthz` | GET, HEAD | JSON: whether sampling is on |
@@ -30,7 +32,7 @@ use hyper::body::{Body, Bytes};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
-use crate::handlers::{cmdline, health, heap, index, memstats, metrics, symbol};
+use crate::handlers::{cmdline, health, heap, index, maps, memstats, metrics, symbol};
 use crate::params::{self, ProfileQuery};
 use crate::respond::{self, Reply};
 use crate::state::App;
@@ -48,12 +50,14 @@ pub(crate) enum Route {
     Trace,
     UnknownProfile,
     DebugHeap,
+    Maps,
+    Map,
     Memstats,
     Metrics,
     Health,
 }
 
-const TABLE: [(&str, Route); 15] = [
+const TABLE: [(&str, Route); 17] = [
     ("/", Route::Overview),
     ("/debug/", Route::Overview),
     ("/debug/pprof", Route::PprofBare),
@@ -65,20 +69,28 @@ const TABLE: [(&str, Route); 15] = [
     ("/debug/pprof/profile", Route::CpuProfile),
     ("/debug/pprof/trace", Route::Trace),
     ("/debug/heap", Route::DebugHeap),
+    ("/debug/maps", Route::Maps),
+    (MAP, Route::Maps),
     ("/debug/symbolz", Route::Symbol),
     ("/debug/memstats", Route::Memstats),
     ("/metrics", Route::Metrics),
     ("/healthz", Route::Health),
 ];
 
+/// What goes before the name of a map.
+const MAP: &str = "/debug/maps/";
+
 /// The paths of the table as axum writes them, for the routes that go into
 /// another program's router: all under `/debug/`, and `/metrics`.
-pub(crate) const MOUNTED: [&str; 8] = [
+pub(crate) const MOUNTED: [&str; 11] = [
     "/debug/",
     "/debug/pprof",
     "/debug/pprof/",
     "/debug/pprof/{*profile}",
     "/debug/heap",
+    "/debug/maps",
+    "/debug/maps/",
+    "/debug/maps/{*name}",
     "/debug/symbolz",
     "/debug/memstats",
     "/metrics",
@@ -89,6 +101,7 @@ fn find(path: &str) -> Option<Route> {
     match exact {
         Some((_, route)) => Some(*route),
         None if path.starts_with("/debug/pprof/") => Some(Route::UnknownProfile),
+        None if path.starts_with(MAP) => Some(Route::Map),
         None => None,
     }
 }
@@ -130,6 +143,11 @@ where
         Some(Route::CpuProfile) => absent("CPU profiles", "perf or samply"),
         Some(Route::Trace) => absent("execution traces", "tokio-console or the tracing crate"),
         Some(Route::UnknownProfile) => respond::error(StatusCode::NOT_FOUND, "Unknown profile"),
+        Some(Route::Maps) => maps::list(app, parts.uri.query(), base(&parts)).await,
+        Some(Route::Map) => {
+            let name = parts.uri.path().strip_prefix(MAP).unwrap_or_default();
+            maps::one(app, name, parts.uri.query(), base(&parts)).await
+        }
         Some(Route::Memstats) => match params::none(parts.uri.query()) {
             Ok(()) => memstats::serve(app).await,
             Err(fault) => fault.reply(),
@@ -171,6 +189,12 @@ fn original(parts: &Parts) -> &Uri {
         .extensions
         .get::<OriginalUri>()
         .map_or(&parts.uri, |original| &original.0)
+}
+
+/// What our paths begin with, for links.
+fn base(parts: &Parts) -> maps::Base {
+    let whole = original(parts).path();
+    maps::Base::under(whole.strip_suffix(parts.uri.path()).unwrap_or_default())
 }
 
 fn with_query(path: String, uri: &Uri) -> String {
@@ -258,6 +282,22 @@ mod tests {
     }
 
     #[test]
+    fn whatever_follows_is_the_name_of_a_map() {
+        for path in [
+            "/debug/maps/a",
+            "/debug/maps/src/a.rs:41:7",
+            "/debug/maps//x/../y",
+            "/debug/maps/%2F",
+        ] {
+            assert_eq!(find(path), Some(Route::Map), "{path}");
+        }
+        for path in ["/debug/maps", "/debug/maps/"] {
+            assert_eq!(find(path), Some(Route::Maps), "{path}");
+        }
+        assert_eq!(find("/debug/mapsx"), None);
+    }
+
+    #[test]
     fn only_delta_requests_get_more_time() {
         let cases = [
             ("/debug/pprof/heap?seconds=20", 20),
@@ -266,6 +306,7 @@ mod tests {
             ("/debug/pprof/heap?seconds=999999", 0),
             ("/debug/pprof/heap", 0),
             ("/metrics?seconds=20", 0),
+            ("/debug/maps?seconds=20", 0),
         ];
         for (target, seconds) in cases {
             let time = extra_time(&target.parse().unwrap());

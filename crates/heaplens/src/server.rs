@@ -56,6 +56,10 @@ impl Server {
         }
     }
 
+    pub(crate) fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
     /// Accepts connections for ever. One too many is told so with 503: left
     /// in the queue it would look like an agent that hangs.
     pub(crate) async fn accept<L: Listener>(self: Arc<Self>, listener: L, hosts: Hosts) {

@@ -322,7 +322,11 @@ fn own_paths_are_strict() {
         check_headers(&answer, target);
     }
     let known = get(address, "/debug/heap?foo=bar");
-    assert!(known.text().contains("known are format, debug, seconds"));
+    assert!(
+        known
+            .text()
+            .contains("known are format, debug, seconds, map")
+    );
     drop(agent);
 }
 

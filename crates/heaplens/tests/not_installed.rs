@@ -33,6 +33,36 @@ fn profiles_say_which_line_to_add() {
 }
 
 #[test]
+fn maps_are_shown_but_for_what_samples_tell() {
+    let (agent, address) = agent();
+    let mut map = heaplens::TrackedHashMap::named("untagged");
+    map.insert(1, "one".to_owned());
+    let answer = get(address, "/debug/maps/untagged");
+    let shown: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(shown["entries_count"], 1);
+    assert!(shown["table_bytes"].is_u64(), "{shown:#}");
+    for name in [
+        "heap_bytes",
+        "heap_stderr_bytes",
+        "contents",
+        "growth_bytes_per_second",
+    ] {
+        assert!(shown[name].is_null(), "{name} in {shown:#}");
+    }
+    let reason = shown["missing"]["heap_bytes"].as_str().unwrap();
+    assert!(reason.contains("#[global_allocator]"), "{reason}");
+    let metrics = get(address, "/metrics");
+    assert!(
+        metrics
+            .text()
+            .contains("\nmap_table_bytes{map=\"untagged\"} ")
+    );
+    assert!(!metrics.text().contains("map_heap_bytes"), "{metrics:?}");
+    assert_eq!(get(address, "/debug/heap?map=untagged").status, 501);
+    drop((map, agent));
+}
+
+#[test]
 fn what_is_not_known_is_not_published() {
     let (agent, address) = agent();
     let metrics = get(address, "/metrics");

@@ -40,6 +40,8 @@ fn serve(app: Router) -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
 
 #[test]
 fn merged_into_an_application() {
+    let mut map = heaplens::TrackedHashMap::named("mounted");
+    map.insert(1, 1);
     let app = Router::new()
         .route("/", route(|| async { "the application" }))
         .fallback(|| async { "its fallback" })
@@ -62,6 +64,11 @@ fn merged_into_an_application() {
         ("/debug/pprof//heap", 307),
         ("/debug/pprof/profile", 501),
         ("/debug/heap", 200),
+        ("/debug/maps", 200),
+        ("/debug/maps/", 200),
+        ("/debug/maps?x=1", 400),
+        ("/debug/maps/mounted", 200),
+        ("/debug/maps/no/such%2Fmap", 404),
         ("/debug/memstats", 200),
         ("/metrics", 200),
     ] {
@@ -88,6 +95,14 @@ fn nested_under_a_prefix() {
         unclean.header("location"),
         Some("/internal/debug/pprof/heap")
     );
+    let mut map = heaplens::TrackedHashMap::named("a/b");
+    map.insert(1, 1);
+    let nested = get(address, "/internal/debug/maps/a/b");
+    assert!(
+        nested.text().contains("\"/internal/debug/maps/a%2Fb\""),
+        "{nested:?}"
+    );
+    assert_eq!(get(address, "/internal/debug/maps/a%2Fb").status, 200);
     assert_eq!(get(address, "/internal/debug/pprof/heap").status, 200);
     assert_eq!(get(address, "/debug/pprof/heap").status, 404);
 }
@@ -110,6 +125,8 @@ fn the_collector_in_a_registry_that_exists() {
     let own = prometheus::IntCounter::new("app_requests_total", "Requests.").unwrap();
     registry.register(Box::new(own)).unwrap();
     registry.register(Box::new(Collector::new())).unwrap();
+    let mut map = heaplens::TrackedHashMap::named("collected");
+    map.insert(1, 1);
     let text = prometheus::TextEncoder::new()
         .encode_to_string(&registry.gather())
         .unwrap();
@@ -120,4 +137,7 @@ fn the_collector_in_a_registry_that_exists() {
     ] {
         assert!(text.contains(&format!("\n{name} ")), "{name} in {text}");
     }
+    let entries = "\nmap_entries{map=\"collected\"} 1\n";
+    assert!(text.contains(entries), "{text}");
+    drop(map);
 }

@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use tokio::sync::OnceCell;
 
-use crate::handlers::delta;
+use crate::handlers::{delta, held};
 use crate::metrics::memstats;
 use crate::params::{BadParameter, ProfileQuery};
 use crate::respond::{self, Reply};
@@ -89,6 +89,9 @@ pub(crate) async fn serve(
     };
     if !heaplens_alloc::counters().installed {
         return not_installed();
+    }
+    if let Some(name) = query.map {
+        return held::serve(app, name, query.text).await;
     }
     let (encoding, name) = match (query.text, query.seconds) {
         (_, Some(seconds)) => return delta::serve(app, flavour, seconds).await,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::respond::{self, Reply};
 
-const PATHS: [(&str, &str); 7] = [
+const PATHS: [(&str, &str); 9] = [
     (
         "/debug/pprof/",
         "profiles, as Go's net/http/pprof serves them",
@@ -17,6 +17,14 @@ const PATHS: [(&str, &str); 7] = [
     (
         "/debug/pprof/allocs",
         "the same, viewed by what was ever allocated",
+    ),
+    (
+        "/debug/maps?format=text",
+        "tracked maps and caches, those with the most bytes first",
+    ),
+    (
+        "/debug/maps",
+        "the same as JSON, and each of them at /debug/maps/NAME",
     ),
     ("/debug/memstats", "allocator and profiler statistics, JSON"),
     ("/metrics", "the same for Prometheus"),

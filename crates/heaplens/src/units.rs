@@ -1,0 +1,99 @@
+//! Figures as people read them.
+
+use std::time::Duration;
+
+/// A number of bytes with three digits or more: `512 B`, `12.3 MiB`.
+pub(crate) fn bytes(bytes: f64) -> String {
+    const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+    let mut scaled = bytes;
+    let mut unit = 0;
+    // What would be shown as 1024.0 is shown as 1.0 of the next unit.
+    while scaled.abs() >= 1023.95 && unit + 1 < UNITS.len() {
+        scaled /= 1024.0;
+        unit += 1;
+    }
+    let name = UNITS.get(unit).unwrap_or(&"");
+    if unit == 0 {
+        format!("{scaled:.0} {name}")
+    } else {
+        format!("{scaled:.1} {name}")
+    }
+}
+
+/// A count with its thousands apart: `1,234,567`.
+pub(crate) fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A rate of few digits, with its sign: `+12.5`, `-0.02`, `0`.
+pub(crate) fn rate(rate: f64) -> String {
+    let size = rate.abs();
+    let decimals = match size {
+        _ if size >= 100.0 => 0,
+        _ if size >= 1.0 => 1,
+        _ if size >= 0.005 => 2,
+        _ => return "0".to_owned(),
+    };
+    format!("{rate:+.decimals$}")
+}
+
+/// A time in its two largest units: `45s`, `12m30s`, `3h05m`, `2d04h`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match () {
+        () if minutes == 0 => format!("{seconds}s"),
+        () if hours == 0 => format!("{minutes}m{:02}s", seconds % 60),
+        () if days == 0 => format!("{hours}h{:02}m", minutes % 60),
+        () => format!("{days}d{:02}h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_in_the_unit_that_fits() {
+        let cases = [
+            (0.0, "0 B"),
+            (1023.0, "1023 B"),
+            (1024.0, "1.0 KiB"),
+            (1_048_570.0, "1.0 MiB"),
+            (12.25 * 1_048_576.0, "12.2 MiB"),
+            (-2048.0, "-2.0 KiB"),
+            (1e30, "888178419700125.2 PiB"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(bytes(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn counts_rates_and_times() {
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(count),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        let rates = [0.0, -0.001, 0.02, -1.25, 99.96, 1234.5, -500.0];
+        assert_eq!(
+            rates.map(rate),
+            ["0", "0", "+0.02", "-1.2", "+100.0", "+1234", "-500"]
+        );
+        assert_eq!(
+            [0, 59, 60, 3599, 3600, 86_399, 86_400, 187_200]
+                .map(|seconds| duration(Duration::from_secs(seconds))),
+            [
+                "0s", "59s", "1m00s", "59m59s", "1h00m", "23h59m", "1d00h", "2d04h"
+            ]
+        );
+    }
+}
