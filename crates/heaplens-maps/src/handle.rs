@@ -113,25 +113,43 @@ impl Handle {
         }
     }
 
-    /// Publishes a table that was made or grew.
+    /// Whether nothing of the map was published yet.
     #[inline]
-    pub(crate) fn resized(&mut self, len: usize, capacity: usize, bytes: u64) {
-        match self.slot {
-            Some(slot) => {
-                slot.set_table(capacity as u64, bytes);
-                slot.set_entries(len as u64);
-                slot.count_resize();
-            }
-            None => self.take_slot(&Level {
-                entries: len as u64,
-                capacity: capacity as u64,
-                table_bytes: bytes,
-                read: 0,
-            }),
+    pub(crate) fn is_new(&self) -> bool {
+        self.slot.is_none()
+    }
+
+    /// Publishes a map that has its first table.
+    #[inline]
+    pub(crate) fn begin(&mut self, len: usize, capacity: usize, bytes: u64) {
+        self.take_slot(&Level {
+            entries: len as u64,
+            capacity: capacity as u64,
+            table_bytes: bytes,
+            read: 0,
+        });
+        if self.shrink.is_some() {
+            self.shrink_from_now();
         }
+    }
+
+    /// Counts the operations that a shrink waits for from here on.
+    #[cold]
+    fn shrink_from_now(&mut self) {
         if let (Some(shrink), Some(slot)) = (&mut self.shrink, self.slot) {
             shrink.resized(slot.operations());
         }
+    }
+
+    /// Publishes a table that was made or grew.
+    pub(crate) fn resized(&mut self, len: usize, capacity: usize, bytes: u64) {
+        let Some(slot) = self.slot else {
+            return self.begin(len, capacity, bytes);
+        };
+        slot.set_table(capacity as u64, bytes);
+        slot.set_entries(len as u64);
+        slot.count_resize();
+        self.shrink_from_now();
     }
 
     /// Publishes the bytes of nodes, which change with each entry.

@@ -32,7 +32,23 @@ type Entry<C> = (<C as Container>::Key, <C as Container>::Value);
 #[inline]
 pub(crate) fn publish<C: HashTable>(inner: &C, handle: &mut Handle) {
     if handle.publish(inner.count(), inner.capacity()) {
-        made(inner, handle, inner.capacity());
+        if handle.is_new() {
+            first(inner, handle);
+        } else {
+            made(inner, handle, inner.capacity());
+        }
+    }
+}
+
+/// Publishes the first table of a map: as [`made`], and with no more than that
+/// needs, since most maps of most programs never get another one.
+#[inline(never)]
+fn first<C: HashTable>(inner: &C, handle: &mut Handle) {
+    let capacity = inner.capacity();
+    let table = Swiss::holding::<Entry<C>>(capacity);
+    handle.begin(inner.count(), capacity, table.bytes::<Entry<C>>());
+    if holder::any_live() {
+        hold_table(inner, handle.holder(), table);
     }
 }
 
