@@ -122,6 +122,7 @@ impl fmt::Display for Banner<'_> {
         writeln!(f, "leaky-service: {what}, {rate} requests/s")?;
         writeln!(f, "  what it holds  http://{service}/stats")?;
         writeln!(f, "  the profiler   {agent}/debug/pprof/")?;
+        writeln!(f, "  which map      {agent}/debug/maps?format=text")?;
         writeln!(f, "  metrics        {agent}/metrics")?;
         writeln!(
             f,
@@ -181,6 +182,7 @@ mod tests {
         let banner = parse(&[])?.banner(([127, 0, 0, 1], 8080).into(), "http://127.0.0.1:6060");
         assert!(banner.contains(" go tool pprof -top -cum -lines -show=^leaky_service:: http://127.0.0.1:6060/debug/heap\n"));
         assert!(banner.contains("http://127.0.0.1:8080/stats\n"));
+        assert!(banner.contains("http://127.0.0.1:6060/debug/maps?format=text\n"));
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::middleware::map_request_with_state;
 use axum::routing::get;
 use axum::{Json, Router};
+use heaplens::TrackedBTreeMap;
 use serde::Serialize;
 
 use crate::cases::{self, Background, Case, CaseName, Mode, Retained};
@@ -17,7 +18,8 @@ use crate::cases::{self, Background, Case, CaseName, Mode, Retained};
 /// The cases that run, and a count of their requests.
 pub struct Service {
     mode: Mode,
-    cases: BTreeMap<CaseName, Arc<dyn Case>>,
+    /// A map that is as it should be, for comparison.
+    cases: TrackedBTreeMap<CaseName, Arc<dyn Case>>,
     requests: AtomicU64,
 }
 
@@ -55,9 +57,11 @@ impl Service {
     /// the timer that registers callbacks and must not be zero.
     pub fn new(names: &[CaseName], mode: Mode, tick: Duration) -> Arc<Self> {
         let build = |name: &CaseName| (*name, cases::build(*name, mode, tick));
+        let mut cases = TrackedBTreeMap::named("cases");
+        cases.extend(names.iter().map(build));
         Arc::new(Self {
             mode,
-            cases: names.iter().map(build).collect(),
+            cases,
             requests: AtomicU64::new(0),
         })
     }

@@ -1,71 +1,11 @@
 //! The leaking forms grow with every request, the repaired ones stay bounded.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod driven;
 
-use axum::Router;
 use axum::http::StatusCode;
-use leaky_service::cases::{Background, CaseName, Mode, Retained, fixed_bound};
-use leaky_service::service::Service;
-use leaky_service::traffic;
-use tower::ServiceExt;
+use leaky_service::cases::{CaseName, Mode, Retained, fixed_bound};
 
-/// Of virtual time: that of the default rate, with all cases running.
-const PER_REQUEST: Duration = Duration::from_millis(25);
-
-struct Driven {
-    case: CaseName,
-    service: Arc<Service>,
-    router: Router,
-    background: Vec<Background>,
-    next: u64,
-}
-
-impl Driven {
-    fn new(case: CaseName, mode: Mode) -> Self {
-        let service = Service::new(&[case], mode, PER_REQUEST);
-        Self {
-            case,
-            router: service.router(),
-            background: service.background(),
-            service,
-            next: 0,
-        }
-    }
-
-    async fn request(&mut self) -> StatusCode {
-        let request = traffic::request("http://service", self.case, self.next);
-        self.next += 1;
-        let request = request.expect("a request").map(axum::body::Body::new);
-        let response = self.router.clone().oneshot(request).await;
-        response.expect("an answer").status()
-    }
-
-    async fn pass(&mut self, time: Duration) {
-        for background in &mut self.background {
-            let ended = tokio::time::timeout(time, background).await;
-            assert!(ended.is_err(), "a timer does not end by itself");
-        }
-    }
-
-    fn retained(&self) -> Retained {
-        let stats = self.service.stats();
-        stats
-            .cases
-            .get(self.case.as_str())
-            .expect("the case")
-            .retained
-    }
-}
-
-fn block_on(work: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime")
-        .block_on(work);
-}
+use driven::{Driven, PER_REQUEST, block_on};
 
 /// Entries after each tenth of many requests.
 async fn tenths(case: CaseName, mode: Mode, requests: u64) -> Vec<Retained> {

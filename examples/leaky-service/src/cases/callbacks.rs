@@ -5,7 +5,6 @@
 //! The next tick makes the copy useless, and the callback keeps it.
 //! Repaired by a subscription that de-registers when it is dropped.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -14,6 +13,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
+use heaplens::TrackedHashMap;
+use heaplens::maps::Group;
 use serde::{Deserialize, Serialize};
 use tokio::time::MissedTickBehavior;
 
@@ -46,15 +47,14 @@ struct Correction {
 type Callback = Box<dyn Fn(&Correction) + Send + Sync>;
 
 /// Who wants to hear of corrections.
-#[derive(Default)]
 struct Hub {
     next_id: AtomicU64,
+    group: Group,
     registered: Mutex<Registered>,
 }
 
-#[derive(Default)]
 struct Registered {
-    callbacks: HashMap<u64, Subscriber>,
+    callbacks: TrackedHashMap<u64, Subscriber>,
     table: TableMark,
     heap: usize,
 }
@@ -72,6 +72,23 @@ impl HeapBytes for Subscriber {
 }
 
 impl Hub {
+    fn new(mode: Mode) -> Arc<Self> {
+        let callbacks = TrackedHashMap::named("callbacks");
+        let callbacks = match mode {
+            Mode::Leaking => callbacks,
+            Mode::Fixed => callbacks.max_entries(MAX_REGISTERED as u64),
+        };
+        Arc::new(Self {
+            next_id: AtomicU64::new(0),
+            group: callbacks.group(),
+            registered: Mutex::new(Registered {
+                callbacks,
+                table: TableMark::default(),
+                heap: 0,
+            }),
+        })
+    }
+
     fn register(&self, subscriber: Subscriber) -> u64 {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let mut registered = lock(&self.registered);
@@ -162,15 +179,20 @@ async fn register_tick(desk: Arc<Desk>, mut registrar: Registrar) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     for tick in 0_u64.. {
         ticks.tick().await;
-        let book = lock(&desk.prices).clone();
-        let context = Arc::new(TickContext {
-            book: Mutex::new(book),
-            label: format!("tick {tick}"),
-            corrections: AtomicU64::new(0),
+        // The map sees the box of a callback; the copy of the book lies two blocks
+        // further, and counts because it is made in the map's scope.
+        let subscriber = desk.hub.group.scope(|| {
+            let book = lock(&desk.prices).clone();
+            let context = Arc::new(TickContext {
+                book: Mutex::new(book),
+                label: format!("tick {tick}"),
+                corrections: AtomicU64::new(0),
+            });
+            let captured = context.heap_bytes();
+            let callback: Callback = Box::new(move |correction| context.apply(correction));
+            Subscriber { callback, captured }
         });
-        let captured = context.heap_bytes();
-        let callback: Callback = Box::new(move |correction| context.apply(correction));
-        let id = desk.hub.register(Subscriber { callback, captured });
+        let id = desk.hub.register(subscriber);
         registrar.registered(&desk.hub, id);
     }
 }
@@ -185,7 +207,7 @@ impl Desk {
             mode,
             tick,
             prices: Mutex::new(opening.collect()),
-            hub: Arc::default(),
+            hub: Hub::new(mode),
         }
     }
 }
@@ -214,10 +236,8 @@ async fn correct_price(
 impl Case for Desk {
     fn retained(&self) -> Retained {
         let registered = lock(&self.hub.registered);
-        Retained {
-            entries: registered.callbacks.len(),
-            bytes: registered.heap + registered.table.bytes(&registered.callbacks),
-        }
+        let table = registered.table.bytes(&registered.callbacks);
+        Retained::by_map(registered.callbacks.len(), table, registered.heap)
     }
 
     fn routes(self: Arc<Self>) -> Router {
@@ -251,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_dropped_subscription_hears_nothing_more() {
-        let hub = Arc::<Hub>::default();
+        let hub = Hub::new(Mode::Leaking);
         let heard = Arc::new(AtomicU64::new(0));
         let correction = Correction {
             symbol: 0,

@@ -5,7 +5,7 @@
 //! after it had succeeded, so that its state could still be asked for.
 //! Repaired by removing it when it is done, and by a limit on what waits.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,6 +17,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use heaplens::TrackedHashMap;
+use heaplens::maps::Group;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{Background, Case, Mode, Retained, lock};
@@ -27,10 +29,15 @@ pub(super) const MAX_PENDING: usize = 10_000;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 const POLL_EVERY: Duration = Duration::from_millis(100);
 const MAX_ATTEMPTS: u32 = 5;
+/// Each attempt waits for its time and then for the next poll.
+const MAX_WAIT: Duration = RETRY_AFTER
+    .saturating_add(POLL_EVERY)
+    .saturating_mul(MAX_ATTEMPTS);
 
 pub(super) struct Outbox {
     settle: Box<dyn Settle>,
     partner: Partner,
+    group: Group,
     queue: Mutex<Queue>,
 }
 
@@ -62,9 +69,8 @@ impl HeapBytes for Pending {
     }
 }
 
-#[derive(Default)]
 struct Queue {
-    pending: HashMap<u64, Pending>,
+    pending: TrackedHashMap<u64, Pending>,
     /// In the order of their time, since all wait equally long.
     due: VecDeque<(Instant, u64)>,
     next_id: u64,
@@ -118,13 +124,25 @@ impl Partner {
 
 impl Outbox {
     pub(super) fn new(mode: Mode) -> Self {
+        let pending = TrackedHashMap::named("closures");
+        let (settle, pending): (Box<dyn Settle>, _) = match mode {
+            Mode::Leaking => (Box::new(KeepAll), pending),
+            Mode::Fixed => {
+                let bounded = pending.max_entries(MAX_PENDING as u64);
+                (Box::new(RemoveDone), bounded.expected_ttl(MAX_WAIT))
+            }
+        };
         Self {
-            settle: match mode {
-                Mode::Leaking => Box::new(KeepAll),
-                Mode::Fixed => Box::new(RemoveDone),
-            },
+            settle,
             partner: Partner::default(),
-            queue: Mutex::default(),
+            group: pending.group(),
+            queue: Mutex::new(Queue {
+                pending,
+                due: VecDeque::new(),
+                next_id: 0,
+                table: TableMark::default(),
+                heap: 0,
+            }),
         }
     }
 
@@ -169,25 +187,29 @@ fn schedule_retry(
     let signature = headers
         .get("x-signature")
         .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .to_owned();
-    let target = format!("https://{partner}.example/hooks");
-    // A clone of `body` would keep the connection's whole read buffer.
-    let payload = body.to_vec();
-    let captured = signature.heap_bytes() + target.heap_bytes() + vec_bytes(&payload);
-    let mut attempts = 0;
-    let retry: Retry = Box::new(move |partner| {
-        attempts += 1;
-        match partner.post(&target, &signature, &payload) {
-            Outcome::Refused if attempts >= MAX_ATTEMPTS => Outcome::GivenUp,
-            outcome => outcome,
+        .unwrap_or_default();
+    // The map sees the box of a closure; what is captured lies behind it, and
+    // counts because it is made in the map's scope.
+    let pending = outbox.group.scope(|| {
+        let signature = signature.to_owned();
+        let target = format!("https://{partner}.example/hooks");
+        // A clone of `body` would keep the connection's whole read buffer.
+        let payload = body.to_vec();
+        let captured = signature.heap_bytes() + target.heap_bytes() + vec_bytes(&payload);
+        let mut attempts = 0;
+        let retry: Retry = Box::new(move |partner| {
+            attempts += 1;
+            match partner.post(&target, &signature, &payload) {
+                Outcome::Refused if attempts >= MAX_ATTEMPTS => Outcome::GivenUp,
+                outcome => outcome,
+            }
+        });
+        Pending {
+            retry,
+            last: None,
+            captured,
         }
     });
-    let pending = Pending {
-        retry,
-        last: None,
-        captured,
-    };
     let queue = &mut *queue;
     let id = queue.next_id;
     queue.next_id += 1;
@@ -227,10 +249,8 @@ async fn deliver_due(outbox: Arc<Outbox>) {
 impl Case for Outbox {
     fn retained(&self) -> Retained {
         let queue = lock(&self.queue);
-        Retained {
-            entries: queue.pending.len(),
-            bytes: queue.heap + queue.table.bytes(&queue.pending) + queue_bytes(&queue.due),
-        }
+        let table = queue.table.bytes(&queue.pending);
+        Retained::by_map(queue.pending.len(), table, queue.heap).and(queue_bytes(&queue.due))
     }
 
     fn routes(self: Arc<Self>) -> Router {

@@ -6,7 +6,6 @@
 //! Repaired by a key that repeats and a cache whose life is that of one
 //! reporting window.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex};
@@ -18,6 +17,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use heaplens::TrackedHashMap;
+use heaplens::maps::Group;
 use serde::Deserialize;
 
 use super::{Background, Case, Mode, Retained, bad_request, lock};
@@ -32,6 +33,7 @@ const MAX_DAYS: u64 = 92;
 /// Lives as long as the process, and its cache with it.
 pub(super) struct Reporter {
     cache: Mutex<Box<dyn Cache>>,
+    group: Group,
 }
 
 /// Where rendered reports are kept.
@@ -71,11 +73,26 @@ impl AsRef<[u8]> for Shared {
 }
 
 /// The leak: every report for ever, under the exact seconds of its range.
-#[derive(Default)]
 struct Forever {
-    reports: HashMap<Key, Arc<Report>>,
+    reports: TrackedHashMap<Key, Arc<Report>>,
     table: TableMark,
     heap: usize,
+}
+
+impl Forever {
+    fn of(reports: TrackedHashMap<Key, Arc<Report>>) -> Self {
+        Self {
+            reports,
+            table: TableMark::default(),
+            heap: 0,
+        }
+    }
+}
+
+impl Default for Forever {
+    fn default() -> Self {
+        Self::of(TrackedHashMap::named("field"))
+    }
 }
 
 impl Cache for Forever {
@@ -100,10 +117,8 @@ impl Cache for Forever {
     }
 
     fn retained(&self) -> Retained {
-        Retained {
-            entries: self.reports.len(),
-            bytes: self.heap + self.table.bytes(&self.reports),
-        }
+        let table = self.table.bytes(&self.reports);
+        Retained::by_map(self.reports.len(), table, self.heap)
     }
 }
 
@@ -111,6 +126,18 @@ impl Cache for Forever {
 struct Windowed {
     current: Forever,
     since: Instant,
+}
+
+impl Windowed {
+    fn starting(since: Instant) -> Self {
+        let reports = TrackedHashMap::named("field")
+            .max_entries(MAX_REPORTS as u64)
+            .expected_ttl(WINDOW);
+        Self {
+            current: Forever::of(reports),
+            since,
+        }
+    }
 }
 
 impl Cache for Windowed {
@@ -130,8 +157,7 @@ impl Cache for Windowed {
     fn put(&mut self, key: Key, report: Arc<Report>, now: Instant) {
         let over = now.saturating_duration_since(self.since) >= WINDOW;
         if over || self.current.reports.len() >= MAX_REPORTS {
-            self.current = Forever::default();
-            self.since = now;
+            *self = Self::starting(now);
         }
         self.current.put(key, report, now);
     }
@@ -145,13 +171,11 @@ impl Reporter {
     pub(super) fn new(mode: Mode) -> Self {
         let cache: Box<dyn Cache> = match mode {
             Mode::Leaking => Box::new(Forever::default()),
-            Mode::Fixed => Box::new(Windowed {
-                current: Forever::default(),
-                since: Instant::now(),
-            }),
+            Mode::Fixed => Box::new(Windowed::starting(Instant::now())),
         };
         Self {
             cache: Mutex::new(cache),
+            group: Group::named("field"),
         }
     }
 }
@@ -204,17 +228,21 @@ fn render_report(
         }
         key
     };
-    let title = format!("Account {account}, days {} to {}", days.start(), days.end());
-    let mut html = format!("<!doctype html><title>{title}</title><table>\n");
-    let mut total = 0;
-    for day in days {
-        let cents = turnover(account, day);
-        total += cents;
-        // Writing to a string does not fail.
-        let _ = writeln!(html, "<tr><td>{day}<td>{}.{:02}", cents / 100, cents % 100);
-    }
-    let _ = writeln!(html, "</table><p>Total {}.{:02}", total / 100, total % 100);
-    let report = Arc::new(Report { title, html });
+    // The map sees the block of the `Arc`; the text lies behind it, and counts
+    // because it is made in the map's scope.
+    let report = reporter.group.scope(|| {
+        let title = format!("Account {account}, days {} to {}", days.start(), days.end());
+        let mut html = format!("<!doctype html><title>{title}</title><table>\n");
+        let mut total = 0;
+        for day in days {
+            let cents = turnover(account, day);
+            total += cents;
+            // Writing to a string does not fail.
+            let _ = writeln!(html, "<tr><td>{day}<td>{}.{:02}", cents / 100, cents % 100);
+        }
+        let _ = writeln!(html, "</table><p>Total {}.{:02}", total / 100, total % 100);
+        Arc::new(Report { title, html })
+    });
     lock(&reporter.cache).put(key, Arc::clone(&report), now);
     ready(respond(report))
 }
@@ -252,19 +280,12 @@ mod tests {
         })
     }
 
-    fn windowed(since: Instant) -> Windowed {
-        Windowed {
-            current: Forever::default(),
-            since,
-        }
-    }
-
     #[test]
     fn the_leaking_key_has_the_second_and_the_repaired_one_the_day() {
         let second = |to| Range { from: 0, to };
         let leaking = Forever::default();
         assert!(leaking.key(1, &second(10)) != leaking.key(1, &second(11)));
-        let fixed = windowed(Instant::now());
+        let fixed = Windowed::starting(Instant::now());
         assert!(fixed.key(1, &second(10)) == fixed.key(1, &second(11)));
         assert!(fixed.key(1, &second(10)) != fixed.key(1, &second(DAY)));
         assert!(fixed.key(1, &second(10)) != fixed.key(2, &second(10)));
@@ -273,7 +294,7 @@ mod tests {
     #[test]
     fn a_window_ends_with_its_time() {
         let start = Instant::now();
-        let mut cache = windowed(start);
+        let mut cache = Windowed::starting(start);
         let (old, new) = (
             cache.key(1, &Range { from: 0, to: 0 }),
             cache.key(2, &Range { from: 0, to: 0 }),
@@ -290,7 +311,7 @@ mod tests {
     #[test]
     fn a_full_window_gives_way_to_an_empty_one() {
         let start = Instant::now();
-        let mut cache = windowed(start);
+        let mut cache = Windowed::starting(start);
         for account in 0..=MAX_REPORTS as u64 {
             let key = cache.key(account, &Range { from: 0, to: 0 });
             cache.put(key, report(), start);

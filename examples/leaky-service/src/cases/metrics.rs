@@ -17,21 +17,25 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
+use heaplens::TrackedHashMap;
+use heaplens::maps::Group;
 use serde::{Deserialize, Serialize};
 
 use super::{Background, Case, Mode, Retained, bad_request, lock};
 use crate::heap_bytes::{HeapBytes, TableMark, grown_table_bytes};
 
 /// The most routes that the repaired form tells apart.
-pub(super) const MAX_ROUTES: usize = 64;
+const MAX_ROUTES: usize = 64;
 /// The series of all routes beyond that.
 const OTHER: &str = "other";
+pub(super) const MAX_SERIES: usize = MAX_ROUTES + 1;
 /// Buckets of a latency histogram: sixteen to each power of ten from 0.1 ms on.
 const BUCKETS: usize = 160;
 const MAX_PATH: usize = 256;
 
 pub(super) struct Metrics {
     keys: Box<dyn Keys>,
+    group: Group,
     registry: Mutex<Registry>,
 }
 
@@ -55,9 +59,8 @@ impl HeapBytes for Key {
     }
 }
 
-#[derive(Default)]
 struct Registry {
-    series: HashMap<Key, Series>,
+    series: TrackedHashMap<Key, Series>,
     table: TableMark,
     heap: usize,
 }
@@ -143,12 +146,19 @@ fn bucket(millis: f64) -> usize {
 
 impl Metrics {
     pub(super) fn new(mode: Mode) -> Self {
+        let series = TrackedHashMap::named("metrics");
+        let (keys, series): (Box<dyn Keys>, _) = match mode {
+            Mode::Leaking => (Box::new(PerUser), series),
+            Mode::Fixed => (Box::new(PerRoute), series.max_entries(MAX_SERIES as u64)),
+        };
         Self {
-            keys: match mode {
-                Mode::Leaking => Box::new(PerUser),
-                Mode::Fixed => Box::new(PerRoute),
-            },
-            registry: Mutex::default(),
+            keys,
+            group: series.group(),
+            registry: Mutex::new(Registry {
+                series,
+                table: TableMark::default(),
+                heap: 0,
+            }),
         }
     }
 }
@@ -178,21 +188,25 @@ fn count_request(State(metrics): State<Arc<Metrics>>, body: Bytes) -> Ready<Resp
         }
         Entry::Vacant(entry) => {
             registry.heap += key_bytes;
-            let series = entry.insert(Series {
+            let series = metrics.group.scope(|| Series {
                 requests: 0,
                 latency: vec![0; BUCKETS].into_boxed_slice(),
                 statuses: HashMap::new(),
                 last_path: String::new(),
             });
-            (series, 0)
+            (entry.insert(series), 0)
         }
     };
     series.requests += 1;
     if let Some(count) = series.latency.get_mut(bucket(beacon.millis)) {
         *count += 1;
     }
-    *series.statuses.entry(beacon.status).or_default() += 1;
-    series.last_path = beacon.path.into_owned();
+    // The map does not see what is changed behind a reference that it gave out:
+    // what is made in its scope counts at once, nested tables included.
+    metrics.group.scope(|| {
+        *series.statuses.entry(beacon.status).or_default() += 1;
+        series.last_path = beacon.path.into_owned();
+    });
     registry.heap = registry.heap - before + series.heap_bytes();
     registry.table.observe(&registry.series);
     ready(StatusCode::NO_CONTENT.into_response())
@@ -228,10 +242,8 @@ async fn show_busiest(State(metrics): State<Arc<Metrics>>) -> Json<Option<Busies
 impl Case for Metrics {
     fn retained(&self) -> Retained {
         let registry = lock(&self.registry);
-        Retained {
-            entries: registry.series.len(),
-            bytes: registry.heap + registry.table.bytes(&registry.series),
-        }
+        let table = registry.table.bytes(&registry.series);
+        Retained::by_map(registry.series.len(), table, registry.heap)
     }
 
     fn routes(self: Arc<Self>) -> Router {
@@ -288,6 +300,6 @@ mod tests {
                 last_path: String::new(),
             });
         }
-        assert_eq!(series.len(), MAX_ROUTES + 1);
+        assert_eq!(series.len(), MAX_SERIES);
     }
 }

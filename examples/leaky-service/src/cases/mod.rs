@@ -80,9 +80,31 @@ pub enum Mode {
 pub struct Retained {
     /// Entries of the map.
     pub entries: usize,
-    /// Bytes requested from the allocator for the map's table and for all that
-    /// its entries own.
+    /// Bytes requested from the allocator for the map's table, for all that its
+    /// entries own, and for a queue beside the map.
     pub bytes: usize,
+    /// Of these, the table and what the entries own.
+    pub map_bytes: usize,
+    /// Of these, the table.
+    pub table_bytes: usize,
+}
+
+impl Retained {
+    /// A map alone, whose entries own so many bytes.
+    fn by_map(entries: usize, table: usize, owned: usize) -> Self {
+        Self {
+            entries,
+            bytes: table + owned,
+            map_bytes: table + owned,
+            table_bytes: table,
+        }
+    }
+
+    /// With so many bytes beside the map.
+    fn and(self, beside: usize) -> Self {
+        let bytes = self.bytes + beside;
+        Self { bytes, ..self }
+    }
 }
 
 /// Work that a case does beside its requests. It never ends by itself and may
@@ -117,7 +139,7 @@ pub fn build(name: CaseName, mode: Mode, tick: Duration) -> Arc<dyn Case> {
 pub const fn fixed_bound(name: CaseName) -> usize {
     match name {
         CaseName::Sessions => sessions::CAPACITY,
-        CaseName::Metrics => metrics::MAX_ROUTES + 1,
+        CaseName::Metrics => metrics::MAX_SERIES,
         CaseName::Closures => closures::MAX_PENDING,
         CaseName::Field => field::MAX_REPORTS,
         CaseName::Callbacks => callbacks::MAX_REGISTERED,

@@ -4,7 +4,7 @@
 //! hardly anybody logs out. Repaired by a time to live and a capacity.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::{Ready, ready};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use heaplens::TrackedHashMap;
+use heaplens::maps::Group;
 use serde::{Deserialize, Serialize};
 use tokio::time::MissedTickBehavior;
 
@@ -32,6 +34,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Sessions {
     store: Mutex<Box<dyn Store>>,
+    group: Group,
     next: AtomicU64,
     keys: RandomState,
 }
@@ -77,11 +80,26 @@ impl HeapBytes for Session {
 }
 
 /// The leak: only a logout removes.
-#[derive(Default)]
 struct Forever {
-    sessions: HashMap<u64, Session>,
+    sessions: TrackedHashMap<u64, Session>,
     table: TableMark,
     heap: usize,
+}
+
+impl Forever {
+    fn of(sessions: TrackedHashMap<u64, Session>) -> Self {
+        Self {
+            sessions,
+            table: TableMark::default(),
+            heap: 0,
+        }
+    }
+}
+
+impl Default for Forever {
+    fn default() -> Self {
+        Self::of(TrackedHashMap::named("sessions"))
+    }
 }
 
 impl Store for Forever {
@@ -106,19 +124,28 @@ impl Store for Forever {
     fn sweep(&mut self, _now: Instant) {}
 
     fn retained(&self) -> Retained {
-        Retained {
-            entries: self.sessions.len(),
-            bytes: self.heap + self.table.bytes(&self.sessions),
-        }
+        let table = self.table.bytes(&self.sessions);
+        Retained::by_map(self.sessions.len(), table, self.heap)
     }
 }
 
 /// The repair: the oldest go when they have expired or when there are too many.
-#[derive(Default)]
 struct Expiring {
     sessions: Forever,
     /// Ids by age. One that has logged out stays here until its turn comes.
     order: VecDeque<(u64, Instant)>,
+}
+
+impl Default for Expiring {
+    fn default() -> Self {
+        let sessions = TrackedHashMap::named("sessions")
+            .max_entries(CAPACITY as u64)
+            .expected_ttl(TTL);
+        Self {
+            sessions: Forever::of(sessions),
+            order: VecDeque::new(),
+        }
+    }
 }
 
 impl Expiring {
@@ -157,11 +184,7 @@ impl Store for Expiring {
     }
 
     fn retained(&self) -> Retained {
-        let Retained { entries, bytes } = self.sessions.retained();
-        Retained {
-            entries,
-            bytes: bytes + queue_bytes(&self.order),
-        }
+        self.sessions.retained().and(queue_bytes(&self.order))
     }
 }
 
@@ -197,6 +220,7 @@ impl Sessions {
         };
         Self {
             store: Mutex::new(store),
+            group: Group::named("sessions"),
             next: AtomicU64::new(0),
             keys: RandomState::new(),
         }
@@ -228,7 +252,9 @@ fn create_session(
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let now = Instant::now();
-    let session = Session {
+    // The map sees the blocks that a session points at; the roles and items of the
+    // cart lie one block further, and count because they are made in its scope.
+    let session = sessions.group.scope(|| Session {
         user: login.user.into_owned(),
         user_agent: user_agent.to_owned(),
         roles: login.roles.into_iter().map(|r| r.0.into_owned()).collect(),
@@ -243,7 +269,7 @@ fn create_session(
             .collect(),
         csrf_token: format!("{:016x}{:016x}", sessions.fresh(), sessions.fresh()),
         created: now,
-    };
+    });
     let id = sessions.fresh();
     lock(&sessions.store).insert(id, session, now);
     ready((StatusCode::CREATED, format!("{id:016x}\n")).into_response())

@@ -102,7 +102,7 @@ fn find(leak: &Leak) -> f64 {
     });
     match leak.requests {
         None => service.wait_for_bytes(leak.case, 64 * MIB),
-        Some(requests) => service.wait_for_requests(requests),
+        Some(requests) => service.wait_for_requests(&[leak.case], requests),
     }
     // A service that goes on growing holds something between these two when
     // the profile is taken.

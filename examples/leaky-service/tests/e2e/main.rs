@@ -10,6 +10,7 @@
 mod cases;
 mod curl;
 mod lifecycle;
+mod maps;
 mod pprof;
 mod process;
 mod profiles;

@@ -14,7 +14,7 @@ const OPEN_METRICS: &str = "application/openmetrics-text;version=1.0.0";
 const TOKEN: &str = "e2e-4f0c9d1b7a6e5d3c2b1a0f9e8d7c6b5a";
 
 /// One of each family that the agent publishes.
-const SERIES: [&str; 8] = [
+const SERIES: [&str; 20] = [
     "rust_memstats_heap_inuse_bytes",
     "rust_memstats_sys_bytes",
     "jemalloc_resident_bytes",
@@ -23,6 +23,18 @@ const SERIES: [&str; 8] = [
     "heaplens_live_samples",
     "process_resident_memory_bytes",
     "process_cpu_seconds_total",
+    "map_entries",
+    "map_instances",
+    "map_capacity_entries",
+    "map_table_bytes",
+    "map_heap_bytes",
+    "map_heap_bytes_stderr",
+    "map_inserts_total",
+    "map_removes_total",
+    "map_resizes_total",
+    "map_oldest_entry_age_seconds",
+    "map_last_insert_timestamp_seconds",
+    "map_last_access_timestamp_seconds",
 ];
 
 fn service() -> Service {
@@ -67,6 +79,7 @@ fn scrapes(variable: &'static str) {
         let value = prometheus.value(name);
         assert!(value > 1e6 && value < 1e10, "{name} = {value}");
     }
+    maps_are_told_apart(&service, &prometheus);
     // OpenMetrics describes a counter without the `_total` of its series, the
     // text format with it: so this tells which of the two was negotiated.
     let described = prometheus.described();
@@ -74,6 +87,22 @@ fn scrapes(variable: &'static str) {
         described.contains("process_cpu_seconds"),
         "not scraped as OpenMetrics: {described:#?}"
     );
+}
+
+/// One value a map, by its name; as high as the service's own count was or has
+/// become since.
+fn maps_are_told_apart(service: &Service, prometheus: &Prometheus) {
+    for case in ["sessions", "metrics", "closures", "field", "callbacks"] {
+        let after = service.retained(case).entries as f64;
+        for name in ["map_entries", "map_inserts_total"] {
+            let value = prometheus.value(&format!("{name}%7Bmap=%22{case}%22%7D"));
+            assert!((1.0..=after).contains(&value), "{name} of {case}: {value}");
+        }
+    }
+    let leaks = "map_entries%7Bmap=~%22sessions|metrics|closures|field|callbacks%22%7D";
+    let entries = prometheus.value(&format!("sum({leaks})"));
+    let all = prometheus.value("sum(map_entries)");
+    assert!(all > entries, "{all} entries, {entries} of the leaks");
 }
 
 #[test]

@@ -18,6 +18,8 @@ const ANY_PORT: &str = "127.0.0.1:0";
 pub(crate) struct Setup {
     /// `None` = all five.
     pub(crate) case: Option<&'static str>,
+    /// The repaired forms.
+    pub(crate) fixed: bool,
     pub(crate) rate: u32,
     /// Ends the load after so many.
     pub(crate) requests: Option<u64>,
@@ -32,12 +34,36 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             case: None,
+            fixed: false,
             rate: FAST,
             requests: None,
             listen: ANY_PORT.to_owned(),
             service: ANY_PORT.to_owned(),
             environment: Vec::new(),
         }
+    }
+}
+
+/// What a case holds by the service's own count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retained {
+    pub(crate) entries: u64,
+    /// Of all that the case keeps.
+    pub(crate) bytes: u64,
+    /// Of the map alone: its table and what its entries own.
+    pub(crate) map_bytes: u64,
+    pub(crate) table_bytes: u64,
+}
+
+impl Retained {
+    fn of(case: &Value) -> Option<Self> {
+        let number = |name: &str| case[name].as_u64();
+        Some(Self {
+            entries: number("entries")?,
+            bytes: number("bytes")?,
+            map_bytes: number("map_bytes")?,
+            table_bytes: number("table_bytes")?,
+        })
     }
 }
 
@@ -57,6 +83,7 @@ pub(crate) fn command(setup: &Setup) -> Command {
     command
         .args(["--listen", &setup.listen, "--service", &setup.service])
         .args(["--rate", &setup.rate.to_string(), "--duration", "900"])
+        .args(setup.fixed.then_some("--fixed"))
         .args(setup.requests.map(|n| format!("--requests={n}")))
         .args(setup.case.into_iter().flat_map(|case| ["--case", case]));
     // What the caller's environment says is not under test.
@@ -93,23 +120,31 @@ impl Service {
         curl::get_ok(&self.stats, &[]).json()
     }
 
+    /// What a case holds by the service's own count.
+    pub(crate) fn retained(&self, case: &str) -> Retained {
+        let stats = self.stats();
+        Retained::of(&stats["cases"][case]).unwrap_or_else(|| panic!("no {case} in {stats}"))
+    }
+
     /// Bytes that a case holds by the service's own count.
     pub(crate) fn bytes(&self, case: &str) -> u64 {
-        let stats = self.stats();
-        stats["cases"][case]["bytes"]
-            .as_u64()
-            .unwrap_or_else(|| panic!("no bytes of {case} in {stats}"))
+        self.retained(case).bytes
+    }
+
+    /// Requests that have come.
+    pub(crate) fn requests(&self) -> u64 {
+        self.stats()["requests"].as_u64().unwrap_or_default()
     }
 
     /// Waits until so many requests have come, and then a little more: until
-    /// two looks at what is held find the same.
-    pub(crate) fn wait_for_requests(&self, requests: u64) {
+    /// two looks at what these cases hold find the same.
+    pub(crate) fn wait_for_requests(&self, cases: &[&str], requests: u64) {
         wait_for(&format!("{requests} requests"), || {
-            (self.stats()["requests"].as_u64()? >= requests).then_some(())
+            (self.requests() >= requests).then_some(())
         });
-        let mut last = Value::Null;
+        let mut last = Vec::new();
         wait_for("rest", || {
-            let now = self.stats();
+            let now: Vec<Retained> = cases.iter().map(|case| self.retained(case)).collect();
             (std::mem::replace(&mut last, now.clone()) == now).then_some(())
         });
     }

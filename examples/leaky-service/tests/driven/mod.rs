@@ -1,0 +1,74 @@
+//! One case of the service, driven request by request on a virtual clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use leaky_service::cases::{Background, CaseName, Mode, Retained};
+use leaky_service::service::Service;
+use leaky_service::traffic;
+use tower::ServiceExt;
+
+/// Of virtual time: that of the default rate, with all cases running.
+pub(crate) const PER_REQUEST: Duration = Duration::from_millis(25);
+
+/// One case and who drives it.
+pub(crate) struct Driven {
+    case: CaseName,
+    service: Arc<Service>,
+    router: Router,
+    background: Vec<Background>,
+    next: u64,
+}
+
+impl Driven {
+    /// A service with one case, without sockets.
+    pub(crate) fn new(case: CaseName, mode: Mode) -> Self {
+        let service = Service::new(&[case], mode, PER_REQUEST);
+        Self {
+            case,
+            router: service.router(),
+            background: service.background(),
+            service,
+            next: 0,
+        }
+    }
+
+    /// The next request of the case.
+    pub(crate) async fn request(&mut self) -> StatusCode {
+        let request = traffic::request("http://service", self.case, self.next);
+        self.next += 1;
+        let request = request.expect("a request").map(axum::body::Body::new);
+        let response = self.router.clone().oneshot(request).await;
+        response.expect("an answer").status()
+    }
+
+    /// Lets time pass and the timers fire.
+    pub(crate) async fn pass(&mut self, time: Duration) {
+        for background in &mut self.background {
+            let ended = tokio::time::timeout(time, background).await;
+            assert!(ended.is_err(), "a timer does not end by itself");
+        }
+    }
+
+    /// What it holds by its own count.
+    pub(crate) fn retained(&self) -> Retained {
+        let stats = self.service.stats();
+        stats
+            .cases
+            .get(self.case.as_str())
+            .expect("the case")
+            .retained
+    }
+}
+
+/// Runs on a clock that goes on only where everything waits for it.
+pub(crate) fn block_on(work: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime")
+        .block_on(work);
+}
