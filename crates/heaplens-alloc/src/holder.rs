@@ -34,6 +34,7 @@
 //! never written may happen to be the address of any block, which then counts as
 //! held until it is freed or marked anew.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 use std::num::NonZeroU16;
 
@@ -174,6 +175,17 @@ impl Holder {
     pub(crate) fn all() -> impl Iterator<Item = Holder> {
         LABELS.ids().map(Holder)
     }
+}
+
+/// Who holds the sampled live block that begins at exactly this address; `None` if
+/// nobody does or there is no such block. Costs as [`Holder::hold`].
+pub fn holder_at(address: usize) -> Option<Holder> {
+    let found = Cell::new(None);
+    table()?.mark(address, |mark, _| {
+        found.set(mark.holder());
+        None
+    });
+    found.get()
 }
 
 /// While it lives, what its thread samples has a holder from birth: see

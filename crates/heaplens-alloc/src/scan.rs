@@ -248,7 +248,8 @@ mod tests {
             let name = String::from("name");
             let address = name.as_ptr().addr();
             let choices = [Choice::Nothing, Choice::Name(name)];
-            assert!(!finds(&choices[0], address) && finds(&choices[1], address));
+            // The first has bytes that were never written: what is in them may be anything.
+            assert!(finds(&choices[1], address));
 
             // An Arc points to its counts, two words before the value.
             let shared: Arc<[u32]> = Arc::from(vec![1, 2, 3]);

@@ -11,6 +11,7 @@ use common::fake::Fake;
 use common::random::Random;
 use common::{alone, assert_nothing_is_in_use};
 use heaplens_alloc::testing::reseed_thread;
+use heaplens_alloc::watch::Watch;
 use heaplens_alloc::{Alloc, set_sample_interval};
 
 static ALLOC: Alloc<Fake> = Alloc::with(Fake);
@@ -160,4 +161,34 @@ fn another_thread_changes_the_interval() {
     }
     drop(ask);
     setter.join().expect("no panic");
+}
+
+/// What a watch makes a sample for certain counts for itself alone, and what comes
+/// before and after it is sampled as ever.
+#[test]
+fn watches_begin_and_end_in_mid_run() {
+    let _turn = alone();
+    set_sample_interval(INTERVAL);
+    for (count, size) in [(1600, 16), (400, 200), (40, 5000), (20, 65_536)] {
+        let mut scores = Scores::new(format!("{size} B"));
+        let mut blocks = Blocks::new(&ALLOC);
+        let mut allocated = Truth::default();
+        allocated.add(10 * count, size, INTERVAL);
+        allocated.add(10 * count / 4, size, 1);
+        for seed in 0..SEEDS {
+            Fake::reset();
+            reseed_thread(seed);
+            let meter = Meter::start();
+            for _ in 0..10 {
+                blocks.add(count, size);
+                let watch = Watch::of_thread().expect("room");
+                blocks.add(count / 4, size);
+                assert_eq!(watch.figures().bytes, (count / 4 * size) as u64);
+            }
+            scores.add(ALLOC_SCORES, &meter.stop().totals().alloc, &allocated);
+            blocks.free_all();
+            assert_nothing_is_in_use();
+        }
+        scores.check();
+    }
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::alloc::System;
+use std::alloc::{GlobalAlloc, System};
 use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -121,7 +121,7 @@ fn nested_watches_are_part_of_the_outer_ones() {
 #[test]
 fn frees_on_other_threads_count_and_their_allocations_do_not() {
     let watch = watch();
-    let sent: Vec<Box<[u8; 64]>> = (0..100).map(|_| Box::new([0; 64])).collect();
+    let boxes: Vec<Box<[u8; 64]>> = (0..100).map(|_| Box::new([0; 64])).collect();
     let with_list = 100 * 64 + 100 * 8;
     assert_eq!(counts(&watch).0, with_list);
     // The thread itself takes some blocks of this one.
@@ -134,7 +134,7 @@ fn frees_on_other_threads_count_and_their_allocations_do_not() {
         }
     });
     let before = watch.figures().bytes;
-    send.send(sent).expect("waits");
+    send.send(boxes).expect("waits");
     let (rest, theirs) = finished.recv().expect("sends");
     let after = watch.figures().bytes;
     // The channel's own blocks, made by the one who sends first, are small.
@@ -265,7 +265,7 @@ fn a_snapshot_has_the_blocks_of_its_watch_only() {
     assert!(watch.snapshot().sites.is_empty());
 }
 
-/// A thread's watch and what it must show.
+/// A watch and what it must show.
 struct Model {
     watch: Watch,
     /// The first of the numbered blocks that it counts.
@@ -273,107 +273,136 @@ struct Model {
     figures: Figures,
 }
 
-/// Any sequence of allocations, growths, frees (some on another thread), watches
-/// that begin and end in any order: all active ones are exact after each step.
-#[test]
-fn agrees_with_a_model() {
-    let (send, receive) = mpsc::sync_channel::<Block>(0);
-    let (done, freed) = mpsc::sync_channel::<()>(0);
-    let other = std::thread::spawn(move || {
-        for block in receive {
-            release(&ALLOC, block);
-            done.send(()).expect("waits");
-        }
-    });
-    for seed in 0..20 {
-        let mut random = Random::new(seed);
-        let mut watches: Vec<Model> = Vec::new();
-        let mut blocks: Vec<(u64, Block)> = Vec::new();
-        let mut born = 0;
-        for _ in 0..600 {
-            // The test's own memory must not count.
-            untracked(|| {
-                watches.reserve(1);
-                blocks.reserve(1);
-            });
-            let index = random.below(blocks.len().max(1));
-            match random.below(20) {
-                0 if watches.len() < 5 => {
-                    let model = Model {
-                        watch: watch(),
-                        first: born,
-                        figures: Figures::default(),
-                    };
-                    watches.push(model);
-                }
-                1 if !watches.is_empty() => {
-                    let index = random.below(watches.len());
-                    watches.swap_remove(index);
-                }
-                2..8 if !blocks.is_empty() => {
-                    let (number, block) = blocks.swap_remove(index);
-                    for model in watches.iter_mut().filter(|model| model.first <= number) {
-                        model.figures.bytes -= block.layout.size() as u64;
-                        model.figures.blocks -= 1;
-                    }
-                    if random.coin() {
-                        release(&ALLOC, block);
-                    } else {
-                        untracked(|| {
-                            send.send(block).expect("waits");
-                            freed.recv().expect("answers");
-                        });
-                    }
-                }
-                8..12 if !blocks.is_empty() => {
-                    let (number, block) = &mut blocks[index];
-                    let size = random.size(17);
-                    for model in watches.iter_mut().filter(|model| model.first <= *number) {
-                        model.figures.bytes -= block.layout.size() as u64;
-                        model.figures.blocks -= 1;
-                    }
-                    // SAFETY: a live block with its layout, and a size above zero.
-                    let ptr = unsafe {
-                        std::alloc::GlobalAlloc::realloc(&ALLOC, block.ptr, block.layout, size)
-                    };
-                    *block = Block {
-                        ptr,
-                        layout: layout(size),
-                    };
-                    *number = born;
-                    born += 1;
-                    watches.iter_mut().for_each(|model| model.add(size));
-                }
-                _ => {
-                    let size = random.size(17);
-                    blocks.push((born, obtain(&ALLOC, layout(size), random.coin())));
-                    born += 1;
-                    watches.iter_mut().for_each(|model| model.add(size));
-                }
-            }
-            for model in &watches {
-                assert_eq!(model.watch.figures(), model.figures, "seed {seed}");
-            }
-        }
-        for (_, block) in blocks {
-            release(&ALLOC, block);
-        }
-        for model in &watches {
-            assert_eq!(model.watch.figures().bytes, 0);
-        }
-    }
-    drop(send);
-    other.join().expect("no panic");
+/// Watches, and blocks with their numbers in the order of birth.
+#[derive(Default)]
+struct Models {
+    watches: Vec<Model>,
+    blocks: Vec<(u64, Block)>,
+    born: u64,
 }
 
-impl Model {
-    fn add(&mut self, size: usize) {
+impl Models {
+    /// The test's own lists must not count.
+    fn make_room(&mut self) {
+        untracked(|| {
+            self.watches.reserve(1);
+            self.blocks.reserve(1);
+        });
+    }
+
+    fn start(&mut self) {
+        self.watches.push(Model {
+            watch: watch(),
+            first: self.born,
+            figures: Figures::default(),
+        });
+    }
+
+    fn expect_new(&mut self, size: usize) -> u64 {
         let size = size as u64;
-        self.figures.bytes += size;
-        self.figures.blocks += 1;
-        self.figures.peak_bytes = self.figures.peak_bytes.max(self.figures.bytes);
-        self.figures.allocated_bytes += size;
-        self.figures.allocated_blocks += 1;
+        for Model { figures, .. } in &mut self.watches {
+            figures.bytes += size;
+            figures.blocks += 1;
+            figures.peak_bytes = figures.peak_bytes.max(figures.bytes);
+            figures.allocated_bytes += size;
+            figures.allocated_blocks += 1;
+        }
+        self.born += 1;
+        self.born - 1
+    }
+
+    fn expect_free(&mut self, number: u64, size: usize) {
+        let seen = |model: &&mut Model| model.first <= number;
+        for Model { figures, .. } in self.watches.iter_mut().filter(seen) {
+            figures.bytes -= size as u64;
+            figures.blocks -= 1;
+        }
+    }
+
+    fn allocate(&mut self, size: usize, zeroed: bool) {
+        let number = self.expect_new(size);
+        self.blocks
+            .push((number, obtain(&ALLOC, layout(size), zeroed)));
+    }
+
+    fn resize(&mut self, index: usize, size: usize) {
+        let (number, block) = self.blocks[index];
+        self.expect_free(number, block.layout.size());
+        // SAFETY: a live block with its layout, and a size above zero.
+        let ptr = unsafe { ALLOC.realloc(block.ptr, block.layout, size) };
+        let layout = layout(size);
+        self.blocks[index] = (self.expect_new(size), Block { ptr, layout });
+    }
+
+    fn take(&mut self, index: usize) -> Block {
+        let (number, block) = self.blocks.swap_remove(index);
+        self.expect_free(number, block.layout.size());
+        block
+    }
+
+    fn check(&self) {
+        for model in &self.watches {
+            assert_eq!(model.watch.figures(), model.figures);
+        }
+    }
+}
+
+/// Frees blocks on a thread of its own, each before the call returns.
+struct Elsewhere {
+    send: mpsc::SyncSender<Block>,
+    freed: mpsc::Receiver<()>,
+}
+
+impl Elsewhere {
+    fn start() -> Self {
+        let (send, receive) = mpsc::sync_channel::<Block>(0);
+        let (done, freed) = mpsc::sync_channel(0);
+        std::thread::spawn(move || {
+            for block in receive {
+                release(&ALLOC, block);
+                done.send(()).expect("waits");
+            }
+        });
+        Elsewhere { send, freed }
+    }
+
+    fn release(&self, block: Block) {
+        untracked(|| {
+            self.send.send(block).expect("waits");
+            self.freed.recv().expect("answers");
+        });
+    }
+}
+
+/// Any sequence of allocations, growths and frees, some of them on another thread, and
+/// of watches that begin and end in any order: all active ones are exact after each
+/// step.
+#[test]
+fn agrees_with_a_model() {
+    let elsewhere = Elsewhere::start();
+    for seed in 0..20 {
+        let mut random = Random::new(seed);
+        let mut models = Models::default();
+        for _ in 0..600 {
+            models.make_room();
+            let index = random.below(models.blocks.len().max(1));
+            match random.below(20) {
+                0 if models.watches.len() < 5 => models.start(),
+                1 if !models.watches.is_empty() => {
+                    let index = random.below(models.watches.len());
+                    models.watches.swap_remove(index);
+                }
+                2..5 if !models.blocks.is_empty() => release(&ALLOC, models.take(index)),
+                5..8 if !models.blocks.is_empty() => elsewhere.release(models.take(index)),
+                8..12 if !models.blocks.is_empty() => models.resize(index, random.size(17)),
+                _ => models.allocate(random.size(17), random.coin()),
+            }
+            models.check();
+        }
+        while !models.blocks.is_empty() {
+            release(&ALLOC, models.take(0));
+        }
+        models.check();
     }
 }
 

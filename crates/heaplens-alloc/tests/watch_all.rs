@@ -58,7 +58,7 @@ fn all_threads_count() {
             (1_200_000, 8)
         );
         assert!((1_000_000..=1_200_000).contains(&figures.peak_bytes));
-        assert_eq!(watch.snapshot().totals().inuse.bytes, 1_000_000.0);
+        assert_eq!(watch.snapshot().totals().inuse.bytes as u64, 1_000_000);
         release.wait();
         end.wait();
         assert_eq!((watch.figures().bytes, watch.figures().blocks), (0, 0));

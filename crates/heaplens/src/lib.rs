@@ -25,6 +25,7 @@ mod routes;
 mod server;
 mod state;
 mod survey;
+pub mod testing;
 mod units;
 mod waste;
 mod work;

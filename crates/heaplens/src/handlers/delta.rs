@@ -168,8 +168,8 @@ mod tests {
         }
         for &(stack, map, inuse) in held {
             let size = rows[stack].1;
-            let site = Site::new(stack, size, Tally::default(), tally(size, inuse));
-            sites.push(site.labelled(labels.len()));
+            let row = Site::new(stack, size, Tally::default(), tally(size, inuse));
+            sites.push(row.labelled(labels.len()));
             labels.push(vec![("map".to_owned(), map.to_owned())]);
         }
         let now = SystemTime::now();

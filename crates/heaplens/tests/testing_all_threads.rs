@@ -1,0 +1,72 @@
+//! Heap assertions over all threads: one test, alone in its process, in which every
+//! allocation is sampled.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+
+use heaplens::testing::{HeapWatch, Pressure, Transaction};
+
+#[global_allocator]
+static ALLOC: heaplens::Alloc = heaplens::Alloc::new().sample_interval(1);
+
+#[inline(never)]
+fn kept_by_the_worker(list: &mut Vec<Vec<u8>>) {
+    list.push(vec![0; 500]);
+}
+
+#[test]
+fn what_a_worker_keeps_is_found() {
+    let (request, requests) = mpsc::channel::<bool>();
+    let (answer, answers) = mpsc::channel();
+    let worker = std::thread::spawn(move || {
+        let mut list = Vec::with_capacity(10_000);
+        for keep in requests {
+            if keep {
+                kept_by_the_worker(&mut list);
+            }
+            answer.send(vec![0u8; 100]).expect("waits");
+        }
+    });
+    let call = |keep| {
+        request.send(keep).expect("works");
+        answers.recv().expect("answers").len()
+    };
+    // A channel allocates a block for every 31 messages, and frees it later.
+    let all = |name| {
+        Transaction::named(name)
+            .all_threads()
+            .warm_up(100)
+            .runs(310)
+            .allow_bytes(4096)
+    };
+    all("honest").run(|| call(false));
+    // Unseen by the thread that asks.
+    Transaction::named("seen from outside")
+        .allow_bytes(4096)
+        .run(|| call(true));
+    let panic = catch_unwind(AssertUnwindSafe(|| all("leaky").run(|| call(true))));
+    let message = panic
+        .expect_err("must fail")
+        .downcast::<String>()
+        .expect("a message");
+    for part in [
+        "155,000 bytes in 310 blocks",
+        "kept_by_the_worker",
+        "500 bytes a run",
+    ] {
+        assert!(message.contains(part), "no {part} in {message}");
+    }
+    let report = Pressure::new()
+        .all_threads()
+        .until_heap_bytes(50_000)
+        .run(|_| {
+            call(true);
+        });
+    assert!((95..=101).contains(&report.operations), "{report}");
+
+    let watch = HeapWatch::start_all_threads();
+    drop(request);
+    worker.join().expect("no panic");
+    // What was there before the watch and is freed in it does not count.
+    watch.assert_growth_below(1);
+}
