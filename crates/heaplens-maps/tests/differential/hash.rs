@@ -372,13 +372,18 @@ fn is_late(op: &Op) -> bool {
     )
 }
 
-/// Buckets of a table for so many entries, and their capacity and bytes, for
-/// entries of four bytes and more.
-fn buckets(capacity: usize) -> usize {
+/// Buckets of a table for so many entries of `entry` bytes. With small entries
+/// the least table has more of them: they fill a group of 16 bytes.
+fn buckets(capacity: usize, entry: usize) -> usize {
+    let least = match entry {
+        0..2 => 16,
+        2..4 => 8,
+        _ => 4,
+    };
     match capacity {
         0 => 0,
-        1..4 => 4,
-        4..8 => 8,
+        1..4 => least,
+        4..8 => least.max(8),
         8..15 => 16,
         _ => (capacity * 8 / 7).next_power_of_two(),
     }
@@ -392,15 +397,16 @@ fn full(buckets: usize) -> usize {
     }
 }
 
-/// What must be known of a table: the largest capacity it has shown, and the
-/// bytes of one that was leaked before there is a new one.
+/// What must be known of a table of entries of `ENTRY` bytes: the largest
+/// capacity it has shown, and the bytes of one that was leaked before there is a
+/// new one.
 #[derive(Clone, Copy, Debug, Default)]
-struct Table {
+struct Table<const ENTRY: usize> {
     mark: usize,
     leaked: usize,
 }
 
-impl Table {
+impl<const ENTRY: usize> Table<ENTRY> {
     fn shows(&mut self, capacity: usize) {
         self.mark = self.mark.max(capacity);
         if self.mark > 0 {
@@ -409,14 +415,14 @@ impl Table {
     }
 
     fn shrinks(&mut self, wanted: usize) {
-        let wanted = buckets(wanted);
-        if wanted < buckets(self.mark) {
+        let wanted = buckets(wanted, ENTRY);
+        if wanted < buckets(self.mark, ENTRY) {
             self.mark = full(wanted);
         }
     }
 
     /// Follows an operation on `[subject, other]`, given what std's now have.
-    fn follow(tables: &mut [Table; 2], op: &Op, before: usize, len: usize, capacity: [usize; 2]) {
+    fn follow(tables: &mut [Self; 2], op: &Op, before: usize, len: usize, capacity: [usize; 2]) {
         let [subject, other] = tables;
         match op {
             Op::ShrinkToFit => subject.shrinks(len),
@@ -456,15 +462,15 @@ impl Table {
         self.mark.max(usize::from(self.leaked > 0))
     }
 
-    fn bytes(self, entry: usize) -> usize {
-        match buckets(self.mark) {
-            0 if self.leaked > 0 => Table {
+    fn bytes(self) -> usize {
+        match buckets(self.mark, ENTRY) {
+            0 if self.leaked > 0 => Self {
                 mark: self.leaked,
                 leaked: 0,
             }
-            .bytes(entry),
+            .bytes(),
             0 => 0,
-            buckets => (buckets * entry).next_multiple_of(16) + buckets + 16,
+            buckets => (buckets * ENTRY).next_multiple_of(16) + buckets + 16,
         }
     }
 }
@@ -479,7 +485,7 @@ macro_rules! differential {
                 const NAME: &str = <$tracked as Subject>::NAME;
                 let mut expected = [<$std>::default(), <$std>::default()];
                 let mut tracked = [<$tracked>::named(), <$tracked>::named()];
-                let mut tables = [Table::default(); 2];
+                let mut tables = [Table::<{ size_of::<$entry>() }>::default(); 2];
                 for (number, op) in ops.iter().enumerate() {
                     let step = format!("{number}: {op:?}");
                     let before = expected[0].len();
@@ -513,7 +519,7 @@ macro_rules! differential {
                     let capacity = tables.iter().map(|table| table.capacity());
                     let capacity = capacity.sum::<usize>() as u64;
                     prop_assert_eq!(shown.capacity, capacity, "capacity after {}", &step);
-                    let bytes = tables.iter().map(|table| table.bytes(size_of::<$entry>()));
+                    let bytes = tables.iter().map(|table| table.bytes());
                     prop_assert_eq!(shown.table_bytes, bytes.sum::<usize>() as u64, "{}", &step);
                 }
                 drop(tracked);
