@@ -150,11 +150,19 @@ fn sessions_count_with_all_that_they_own() {
     );
 }
 
+/// What each leak holds by the service's own count.
+fn truth(service: &Service) -> BTreeMap<&'static str, f64> {
+    let held = |case| (case, service.retained(case).map_bytes as f64);
+    LEAKS.into_iter().map(held).collect()
+}
+
 #[test]
 #[ignore = "needs the release build: run scripts/test"]
 fn the_five_leaks_rank_first() {
     let service = at_rest(None, 64 * 1024, 60_000);
+    let before = truth(&service);
     let ranked = ranked(&service, "");
+    let after = truth(&service);
     let names: Vec<&str> = ranked.iter().map(|group| group.name.as_str()).collect();
     let first: BTreeSet<&str> = names.iter().take(LEAKS.len()).copied().collect();
     assert_eq!(first, LEAKS.into(), "{names:?}");
@@ -163,25 +171,24 @@ fn the_five_leaks_rank_first() {
         "nothing to rank them before: {names:?}"
     );
     // In the order of what the service counts, as far as the errors tell them
-    // apart.
-    let truth: BTreeMap<&str, f64> = LEAKS
-        .into_iter()
-        .map(|case| (case, service.retained(case).map_bytes as f64))
-        .collect();
+    // apart. The callbacks grew meanwhile.
     for pair in ranked[..LEAKS.len()].windows(2) {
         let [more, less] = [&pair[0], &pair[1]];
         let room = SIGMAS * more.error.hypot(less.error);
         assert!(
-            truth[&*more.name] + room >= truth[&*less.name],
-            "{names:?}: {truth:?}"
+            after[&*more.name] + room >= before[&*less.name],
+            "{names:?}: {before:?} to {after:?}"
         );
     }
+    // The table for people has the same order, but for the map that still grows.
     let text = curl::get_ok(&service.at("/debug/maps?format=text"), &[]);
     let rows = text.text().lines().skip_while(|l| !l.starts_with("MAP "));
-    let shown: Vec<&str> = rows
-        .skip(1)
-        .map_while(|row| row.split_whitespace().next())
-        .collect();
+    let shown = rows.skip(1).map_while(|row| row.split_whitespace().next());
+    let still = |name: &&str| *name != "callbacks";
+    let (shown, names): (Vec<_>, Vec<_>) = (
+        shown.filter(still).collect(),
+        names.into_iter().filter(still).collect(),
+    );
     assert_eq!(shown, names, "{}", text.text());
 }
 
