@@ -4,7 +4,7 @@
 //! over both.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::os;
 
@@ -18,19 +18,30 @@ pub const MAX_SAMPLE_INTERVAL: u64 = 1 << 40;
 /// which only what is used becomes resident.
 pub const DEFAULT_MEMORY_BUDGET: usize = 16 << 20;
 
+/// Parts in a million of a thread's time that sampling may take when nothing
+/// else is said: 1 %.
+pub const DEFAULT_MAX_OVERHEAD: u32 = 10_000;
+
 /// Budgets are kept within this range, in bytes: 1 MiB to 1 GiB.
 pub const MEMORY_BUDGET_RANGE: std::ops::RangeInclusive<usize> = (1 << 20)..=(1 << 30);
 
 const INTERVAL_VARIABLE: &str = "HEAPLENS_SAMPLE_INTERVAL";
 const BUDGET_VARIABLE: &str = "HEAPLENS_MEMORY_BUDGET";
+const OVERHEAD_VARIABLE: &str = "HEAPLENS_MAX_OVERHEAD";
 const SEED_VARIABLE: &str = "HEAPLENS_SEED";
 const EXPECTED_SIZE: &str = "a number of bytes, such as 524288, 512KiB or 1MiB";
+const EXPECTED_OVERHEAD: &str = "a percentage from 0 (no bound) to 100, such as 1% or 0.5%";
 const EXPECTED_SEED: &str = "a decimal number below 2^64";
 
 /// Stands for "not decided yet" in [`INTERVAL`].
 const UNSET: u64 = u64::MAX;
 
 static INTERVAL: AtomicU64 = AtomicU64::new(UNSET);
+
+/// Stands for "not decided yet" in [`OVERHEAD`].
+const UNDECIDED: u32 = u32::MAX;
+
+static OVERHEAD: AtomicU32 = AtomicU32::new(UNDECIDED);
 
 /// An interval other than 1 was in force at some time.
 static SKIPPED: AtomicBool = AtomicBool::new(false);
@@ -40,6 +51,7 @@ static SKIPPED: AtomicBool = AtomicBool::new(false);
 pub(crate) struct Defaults {
     pub(crate) interval: u64,
     pub(crate) budget: usize,
+    pub(crate) overhead: u32,
 }
 
 /// Mean bytes between samples now; 0 = sampling is off. Before the first
@@ -71,6 +83,29 @@ pub(crate) fn interval_or_decide(defaults: &Defaults) -> u64 {
             decided
         }
         Err(set_meanwhile) => set_meanwhile,
+    }
+}
+
+/// Parts in a million of a thread's time that sampling may take; 0 = no bound.
+/// Before the first allocation it is what the environment or the default says.
+pub(crate) fn max_overhead() -> u32 {
+    match OVERHEAD.load(Ordering::Relaxed) {
+        UNDECIDED => overhead_from_environment().unwrap_or(DEFAULT_MAX_OVERHEAD),
+        overhead => overhead,
+    }
+}
+
+/// The bound in force; decides it on the first call.
+pub(crate) fn overhead_or_decide(defaults: &Defaults) -> u32 {
+    let overhead = OVERHEAD.load(Ordering::Relaxed);
+    if overhead != UNDECIDED {
+        return overhead;
+    }
+    let decided = overhead_from_environment().unwrap_or(defaults.overhead);
+    let decided = decided.min(1_000_000);
+    match OVERHEAD.compare_exchange(UNDECIDED, decided, Ordering::Relaxed, Ordering::Relaxed) {
+        Ok(_) => decided,
+        Err(decided_meanwhile) => decided_meanwhile,
     }
 }
 
@@ -108,22 +143,27 @@ fn interval_from_environment() -> Option<u64> {
     os::with_env(b"HEAPLENS_SAMPLE_INTERVAL\0", parse_size).flatten()
 }
 
+fn overhead_from_environment() -> Option<u32> {
+    os::with_env(b"HEAPLENS_MAX_OVERHEAD\0", parse_percentage).flatten()
+}
+
 /// Checks the variables that the allocator reads (`HEAPLENS_SAMPLE_INTERVAL`,
-/// `HEAPLENS_MEMORY_BUDGET`, `HEAPLENS_SEED`). The allocator itself cannot
+/// `HEAPLENS_MAX_OVERHEAD`, `HEAPLENS_MEMORY_BUDGET`, `HEAPLENS_SEED`). The allocator itself cannot
 /// complain: it takes its default where a value is not usable.
 ///
 /// # Errors
 /// The first variable whose value is not usable, with what was expected.
 pub fn check_environment() -> Result<(), EnvironmentError> {
     check(INTERVAL_VARIABLE, EXPECTED_SIZE, parse_size)?;
+    check(OVERHEAD_VARIABLE, EXPECTED_OVERHEAD, parse_percentage)?;
     check(BUDGET_VARIABLE, EXPECTED_SIZE, parse_size)?;
     check(SEED_VARIABLE, EXPECTED_SEED, parse_decimal)
 }
 
-fn check(
+fn check<T>(
     name: &'static str,
     expected: &'static str,
-    parse: fn(&[u8]) -> Option<u64>,
+    parse: fn(&[u8]) -> Option<T>,
 ) -> Result<(), EnvironmentError> {
     let Some(value) = std::env::var_os(name) else {
         return Ok(());
@@ -181,6 +221,24 @@ fn parse_size(text: &[u8]) -> Option<u64> {
     parse_decimal(number)?.checked_mul(1 << shift)
 }
 
+/// `1`, `1%`, `0.5%`: parts in a million, with at most four decimals.
+fn parse_percentage(text: &[u8]) -> Option<u32> {
+    let number = text.strip_suffix(b"%").unwrap_or(text);
+    let mut parts = number.splitn(2, |byte| *byte == b'.');
+    let whole = parse_decimal(parts.next()?)?;
+    let decimals = parts.next().unwrap_or(b"0");
+    if decimals.len() > 4 {
+        return None;
+    }
+    let scale = 10u64.pow(4 - decimals.len() as u32);
+    let parts = whole
+        .checked_mul(10_000)?
+        .checked_add(parse_decimal(decimals)? * scale)?;
+    u32::try_from(parts)
+        .ok()
+        .filter(|parts| *parts <= 1_000_000)
+}
+
 fn parse_decimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
@@ -230,6 +288,38 @@ mod tests {
             "18446744073709551615K",
         ] {
             assert_eq!(parse_size(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn percentages_are_read() {
+        for (text, parts) in [
+            ("0", 0),
+            ("1", 10_000),
+            ("1%", 10_000),
+            ("0.5%", 5_000),
+            ("0.0001", 1),
+            ("100.0000%", 1_000_000),
+        ] {
+            assert_eq!(parse_percentage(text.as_bytes()), Some(parts), "{text}");
+        }
+        for text in [
+            "",
+            "%",
+            ".",
+            ".5",
+            "1.",
+            "1.5.5",
+            "-1",
+            "1 %",
+            "1%%",
+            "0.00001",
+            "100.0001%",
+            "101",
+            "1e3",
+            "18446744073709551616",
+        ] {
+            assert_eq!(parse_percentage(text.as_bytes()), None, "{text:?}");
         }
     }
 

@@ -99,8 +99,17 @@ pub struct Counters {
     pub installed: bool,
     /// Mean bytes between samples; 0 = sampling is off.
     pub sample_interval: u64,
+    /// Parts in a million of its time that a thread may spend on sampling; 0 =
+    /// no bound. Threads that would spend more sample at larger intervals.
+    pub max_overhead_ppm: u32,
     /// Samples taken since the start.
     pub samples: u64,
+    /// Sum of the intervals at which they were drawn, in bytes: divided by
+    /// their number, the mean interval that was in force.
+    pub sample_intervals: u64,
+    /// Nanoseconds that all threads together spent on taking samples; 0 if that
+    /// is not bounded, and so not measured.
+    pub sampling_nanos: u64,
     /// Sampled blocks that are alive.
     pub live_samples: u64,
     /// Distinct stacks recorded.

@@ -47,6 +47,7 @@ pub struct Alloc<A = DefaultInner> {
 const DEFAULTS: Defaults = Defaults {
     interval: config::DEFAULT_SAMPLE_INTERVAL,
     budget: config::DEFAULT_MEMORY_BUDGET,
+    overhead: config::DEFAULT_MAX_OVERHEAD,
 };
 
 #[cfg(feature = "jemalloc")]
@@ -97,6 +98,18 @@ impl<A> Alloc<A> {
     #[must_use]
     pub const fn memory_budget(mut self, bytes: usize) -> Self {
         self.defaults.budget = bytes;
+        self
+    }
+
+    /// Sets how many parts in a million of its time a thread may spend on
+    /// sampling: 10,000, which is 1 %, by default; 0 = no bound. A thread that
+    /// allocates so fast that it would take more samples at a larger interval
+    /// than was set, and its estimates have a larger error, which is published
+    /// with them; they stay unbiased. An interval of 1 is not raised.
+    /// `HEAPLENS_MAX_OVERHEAD` in the environment overrides it.
+    #[must_use]
+    pub const fn max_overhead_ppm(mut self, parts: u32) -> Self {
+        self.defaults.overhead = parts;
         self
     }
 

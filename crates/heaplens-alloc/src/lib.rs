@@ -54,6 +54,7 @@ pub mod jemalloc;
 mod live;
 mod mark;
 mod os;
+mod pace;
 mod record;
 mod registry;
 pub mod sampler;
@@ -71,8 +72,8 @@ pub mod watch;
 mod watches;
 
 pub use config::{
-    DEFAULT_MEMORY_BUDGET, DEFAULT_SAMPLE_INTERVAL, EnvironmentError, MAX_SAMPLE_INTERVAL,
-    MEMORY_BUDGET_RANGE, check_environment, sample_interval,
+    DEFAULT_MAX_OVERHEAD, DEFAULT_MEMORY_BUDGET, DEFAULT_SAMPLE_INTERVAL, EnvironmentError,
+    MAX_SAMPLE_INTERVAL, MEMORY_BUDGET_RANGE, check_environment, sample_interval,
 };
 pub use counters::{Counters, DropReason, Walker};
 pub use global::Alloc;

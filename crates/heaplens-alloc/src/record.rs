@@ -41,7 +41,9 @@ pub(crate) unsafe fn alloc<A: GlobalAlloc>(
         }
         // SAFETY: by the caller's promise on `layout`.
         Decision::Sample { interval } => unsafe {
-            sampled(inner, layout, zeroed, interval, defaults)
+            let block = sampled(inner, layout, zeroed, interval, defaults);
+            thread::sampled(interval);
+            block
         },
     }
 }
@@ -310,7 +312,11 @@ pub(crate) unsafe fn realloc<A: GlobalAlloc>(
     // SAFETY: the block was obtained in `old_shape` and is not in the table.
     let new = unsafe {
         match interval {
-            Some(interval) => resize.sampled(interval, mark, defaults),
+            Some(interval) => {
+                let new = resize.sampled(interval, mark, defaults);
+                thread::sampled(interval);
+                new
+            }
             None => resize.to(Shape::Plain, |_| true),
         }
     };

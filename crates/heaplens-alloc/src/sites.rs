@@ -56,6 +56,7 @@ pub(crate) struct Sites {
     heads: &'static [AtomicU32],
     count: AtomicU32,
     samples: AtomicU64,
+    intervals: AtomicU64,
     /// Takes the samples of all sites that did not fit.
     overflow: SiteId,
 }
@@ -70,6 +71,7 @@ impl Sites {
             heads,
             count: AtomicU32::new(0),
             samples: AtomicU64::new(0),
+            intervals: AtomicU64::new(0),
             overflow: SiteId(0),
         };
         let overflow = sites.intern(arena, overflow, 0)?;
@@ -89,6 +91,11 @@ impl Sites {
     /// Samples recorded since the start.
     pub(crate) fn samples(&self) -> u64 {
         self.samples.load(Ordering::Relaxed)
+    }
+
+    /// Sum of the intervals that they were drawn at.
+    pub(crate) fn intervals(&self) -> u64 {
+        self.intervals.load(Ordering::Relaxed)
     }
 
     /// The name of a site; `None` if it is new and does not fit.
@@ -135,6 +142,7 @@ impl Sites {
         row.objects_variance.add(weight.objects_variance());
         row.bytes_variance.add(weight.bytes_variance());
         self.samples.fetch_add(1, Ordering::Relaxed);
+        self.intervals.fetch_add(interval, Ordering::Relaxed);
     }
 
     /// Calls `visit` with name, stack, size class and totals of each site.

@@ -126,6 +126,8 @@ pub fn counters() -> Counters {
     let mut counters = Counters {
         installed: thread::installed_since().is_some(),
         sample_interval: config::sample_interval(),
+        max_overhead_ppm: config::max_overhead(),
+        sampling_nanos: thread::sampling_nanos(),
         memory_budget: config::DEFAULT_MEMORY_BUDGET as u64,
         ..Counters::default()
     };
@@ -134,6 +136,7 @@ pub fn counters() -> Counters {
     }
     if let Some(store) = get() {
         counters.samples = store.sites.samples();
+        counters.sample_intervals = store.sites.intervals();
         counters.live_samples = store.live.len();
         counters.stacks = store.stacks.len();
         counters.sites = store.sites.len();

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::config::{self, Defaults};
 use crate::mark::Mark;
 use crate::os;
+use crate::pace::Pace;
 use crate::sampler::{Random, draw_gap};
 use crate::watches::{self, Chain};
 
@@ -29,12 +30,16 @@ const NO_GAP: u64 = u64::MAX;
 struct State {
     /// Bytes left of the current stretch.
     countdown: Cell<i64>,
+    /// Length of the current stretch.
+    stretch: Cell<i64>,
     /// Bytes of the gap that lie beyond the current stretch.
     beyond: Cell<i64>,
     /// The interval that the gap was drawn at; 0 = sampling was off.
     interval: Cell<u64>,
     /// State of the thread's random numbers; 0 until it has them.
     random: Cell<u64>,
+    /// How often this thread may sample.
+    pace: Pace,
     /// Depth of scopes in which nothing is sampled.
     muted: Cell<u32>,
     /// Allocations come from the profiler's own memory.
@@ -53,9 +58,11 @@ thread_local! {
     static STATE: State = const {
         State {
             countdown: Cell::new(0),
+            stretch: Cell::new(0),
             beyond: Cell::new(0),
             interval: Cell::new(NO_GAP),
             random: Cell::new(0),
+            pace: Pace::new(),
             muted: Cell::new(0),
             own_memory: Cell::new(false),
             stack: Cell::new((0, 0)),
@@ -69,6 +76,8 @@ thread_local! {
 /// When the first allocation passed through the wrapper, in wall-clock
 /// nanoseconds; 0 before that.
 static SINCE: AtomicU64 = AtomicU64::new(0);
+/// See [`sampling_nanos`].
+static SAMPLING_NANOS: AtomicU64 = AtomicU64::new(0);
 /// Which family of random streams this process uses; 0 until it is decided.
 static FAMILY: AtomicU64 = AtomicU64::new(0);
 static NEXT_STREAM: AtomicU64 = AtomicU64::new(0);
@@ -112,7 +121,7 @@ pub(crate) fn decide(size: usize, defaults: &Defaults) -> Decision {
             state.countdown.set(NEVER);
             return Decision::Pass;
         }
-        let interval = config::interval_or_decide(defaults);
+        let set = config::interval_or_decide(defaults);
         if state.watching.get() > 0 {
             state.countdown.set(ALWAYS);
             return Decision::Sample { interval: 1 };
@@ -121,10 +130,13 @@ pub(crate) fn decide(size: usize, defaults: &Defaults) -> Decision {
         let drawn_at = state.interval.get();
         if drawn_at == 0 || drawn_at == NO_GAP {
             // No gap is running: one begins with this allocation.
+            let interval = state.paced(set, 0, defaults);
             state.begin_gap(interval);
             return state.judge(size, state.gap(), interval, interval);
         }
         let gap = before.saturating_add(state.beyond.get());
+        let passed = state.stretch.get().saturating_sub(state.countdown.get());
+        let interval = state.paced(set, passed, defaults);
         state.judge(size, gap, drawn_at, interval)
     })
 }
@@ -152,6 +164,18 @@ impl State {
         Decision::Pass
     }
 
+    /// The interval to draw gaps at where `set` is what was asked for, after so
+    /// many bytes since the last look.
+    fn paced(&self, set: u64, passed: i64, defaults: &Defaults) -> u64 {
+        let overhead = config::overhead_or_decide(defaults);
+        // An interval of 1 is for exact figures.
+        if set <= 1 || overhead == 0 {
+            return set;
+        }
+        self.pace.allocated(passed, os::exact_now());
+        self.pace.interval(set, f64::from(overhead) / 1e6)
+    }
+
     /// Draws a gap at this interval; with sampling off, sets the distance to
     /// the next look at the interval.
     fn begin_gap(&self, interval: u64) {
@@ -171,12 +195,27 @@ impl State {
     fn set_gap(&self, gap: i64) {
         let stretch = gap.min(STRETCH);
         self.countdown.set(stretch);
+        self.stretch.set(stretch);
         self.beyond.set(gap - stretch);
     }
 
     fn gap(&self) -> i64 {
         self.countdown.get().saturating_add(self.beyond.get())
     }
+}
+
+/// Notes that the sample of the last [`decide`] has been taken, or given up.
+pub(crate) fn sampled(interval: u64) {
+    if interval > 1 && config::max_overhead() > 0 {
+        let taken = STATE.with(|state| state.pace.sampled(os::exact_now()));
+        SAMPLING_NANOS.fetch_add(taken, Ordering::Relaxed);
+    }
+}
+
+/// Nanoseconds that all threads spent on taking samples; 0 while that is not
+/// bounded, and so not measured.
+pub(crate) fn sampling_nanos() -> u64 {
+    SAMPLING_NANOS.load(Ordering::Relaxed)
 }
 
 /// The beginning of this thread's stream of random numbers.

@@ -9,7 +9,7 @@ use common::{alone, assert_nothing_is_in_use, symbols};
 use heaplens_alloc::testing::reseed_thread;
 use heaplens_alloc::{Alloc, Tally, set_sample_interval};
 
-static ALLOC: Alloc<Fake> = Alloc::with(Fake);
+static ALLOC: Alloc<Fake> = Alloc::with(Fake).max_overhead_ppm(0);
 
 const INTERVAL: u64 = 16 << 10;
 const RUNS: u64 = 2000;

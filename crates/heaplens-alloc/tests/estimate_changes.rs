@@ -14,7 +14,7 @@ use heaplens_alloc::testing::reseed_thread;
 use heaplens_alloc::watch::Watch;
 use heaplens_alloc::{Alloc, set_sample_interval};
 
-static ALLOC: Alloc<Fake> = Alloc::with(Fake);
+static ALLOC: Alloc<Fake> = Alloc::with(Fake).max_overhead_ppm(0);
 
 const INTERVAL: u64 = 16 << 10;
 const SEEDS: u64 = 200;

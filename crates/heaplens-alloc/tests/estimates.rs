@@ -14,7 +14,7 @@ use common::{alone, assert_nothing_is_in_use};
 use heaplens_alloc::testing::reseed_thread;
 use heaplens_alloc::{Alloc, set_sample_interval};
 
-static ALLOC: Alloc<Fake> = Alloc::with(Fake);
+static ALLOC: Alloc<Fake> = Alloc::with(Fake).max_overhead_ppm(0);
 
 /// 16 KiB: the smallest power of two for which all of [`SIZES`] differ, so
 /// that the expected number of samples costs as little as possible.

@@ -13,7 +13,7 @@ use common::{alone, assert_nothing_is_in_use, drops};
 use heaplens_alloc::testing::reseed_thread;
 use heaplens_alloc::{Alloc, Snapshot, Tally, set_sample_interval, snapshot};
 
-static ALLOC: Alloc<Fake> = Alloc::with(Fake);
+static ALLOC: Alloc<Fake> = Alloc::with(Fake).max_overhead_ppm(0);
 
 /// What a tally must be if nothing was left to chance.
 fn exactly(sizes: impl Iterator<Item = usize>) -> Tally {

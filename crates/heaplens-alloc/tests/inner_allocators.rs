@@ -13,11 +13,12 @@ use common::shadow::Shadow;
 use common::{alone, assert_nothing_is_in_use, lost};
 use heaplens_alloc::{Alloc, set_sample_interval, snapshot};
 
-static TIKV: Alloc<tikv_jemallocator::Jemalloc> = Alloc::with(tikv_jemallocator::Jemalloc);
-static OWN: Alloc = Alloc::new();
-static SYSTEM: Alloc<System> = Alloc::with(System);
-static MIMALLOC: Alloc<mimalloc::MiMalloc> = Alloc::with(mimalloc::MiMalloc);
-static AUDITED: Alloc<&Ledger<System>> = Alloc::with(&LEDGER);
+static TIKV: Alloc<tikv_jemallocator::Jemalloc> =
+    Alloc::with(tikv_jemallocator::Jemalloc).max_overhead_ppm(0);
+static OWN: Alloc = Alloc::new().max_overhead_ppm(0);
+static SYSTEM: Alloc<System> = Alloc::with(System).max_overhead_ppm(0);
+static MIMALLOC: Alloc<mimalloc::MiMalloc> = Alloc::with(mimalloc::MiMalloc).max_overhead_ppm(0);
+static AUDITED: Alloc<&Ledger<System>> = Alloc::with(&LEDGER).max_overhead_ppm(0);
 static LEDGER: Ledger<System> = Ledger::new(System);
 
 const STEPS: usize = 100_000;

@@ -14,7 +14,7 @@ use common::{alone, assert_nothing_is_in_use};
 use heaplens_alloc::{Alloc, set_sample_interval};
 
 /// Nothing but an atomic addition: it bears any interruption.
-static ALLOC: Alloc<Fake> = Alloc::with(Fake);
+static ALLOC: Alloc<Fake> = Alloc::with(Fake).max_overhead_ppm(0);
 
 static HANDLED: AtomicU64 = AtomicU64::new(0);
 /// Blocks that did not come from the wrapped allocator.

@@ -12,7 +12,7 @@ use common::random::Random;
 use common::{alone, assert_nothing_is_in_use, drops};
 use heaplens_alloc::{Alloc, set_sample_interval};
 
-static ALLOC: Alloc<System> = Alloc::with(System);
+static ALLOC: Alloc<System> = Alloc::with(System).max_overhead_ppm(0);
 
 /// Allocates, resizes and frees some blocks of all kinds; counts what it asks for.
 fn use_allocator(asked: &AtomicU64) {

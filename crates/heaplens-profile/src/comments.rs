@@ -1,6 +1,6 @@
 //! What a profile says about itself, one line each, in a fixed order.
 
-use heaplens_alloc::Snapshot;
+use heaplens_alloc::{Counters, Snapshot};
 
 use crate::rfc3339;
 
@@ -13,7 +13,7 @@ pub(crate) fn of(snapshot: &Snapshot) -> Vec<String> {
     vec![
         concat!("heaplens ", env!("CARGO_PKG_VERSION")).to_owned(),
         format!("sampling since: {}", rfc3339::format(snapshot.since)),
-        interval(counters.sample_interval),
+        interval(counters),
         "estimator: Horvitz-Thompson, each sample by its own size and interval".to_owned(),
         format!("live samples: {}", counters.live_samples),
         format!("drops: {}", drops.join(" ")),
@@ -22,11 +22,17 @@ pub(crate) fn of(snapshot: &Snapshot) -> Vec<String> {
     ]
 }
 
-fn interval(bytes: u64) -> String {
-    if bytes == 0 {
-        "sample interval: off at present".to_owned()
-    } else {
-        format!("sample interval: {bytes} bytes on average")
+fn interval(counters: &Counters) -> String {
+    let set = counters.sample_interval;
+    if set == 0 {
+        return "sample interval: off at present".to_owned();
+    }
+    // Of all samples so far: threads that allocate fast sample less often.
+    match counters.sample_intervals.checked_div(counters.samples) {
+        Some(seen) if seen > set => {
+            format!("sample interval: {set} bytes on average, {seen} seen (bounded cost)")
+        }
+        _ => format!("sample interval: {set} bytes on average"),
     }
 }
 
