@@ -50,7 +50,7 @@ impl Census {
         for state in group::all() {
             let retired = state.retired();
             if let Some(sum) = sums.get_mut(usize::from(state.id.0)) {
-                sum.is_known = retired.inserts > 0;
+                sum.is_known = state.had_slot();
                 sum.inserts = retired.inserts;
                 sum.resizes = retired.resizes;
             }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +45,9 @@ pub(crate) struct State {
     pub(crate) max_entries: AtomicU64,
     /// Declared time to live in milliseconds; 0 is none.
     pub(crate) ttl_millis: AtomicU64,
+    /// Whether others took a slot of it over, so that its maps may have left no
+    /// other trace.
+    had_slot: AtomicBool,
     inserts: AtomicU64,
     resizes: AtomicU64,
     pub(crate) shrinks: AtomicU64,
@@ -99,6 +102,7 @@ impl State {
             holder: Holder::register("map", name),
             max_entries: AtomicU64::new(0),
             ttl_millis: AtomicU64::new(0),
+            had_slot: AtomicBool::new(false),
             inserts: AtomicU64::new(0),
             resizes: AtomicU64::new(0),
             shrinks: AtomicU64::new(0),
@@ -106,6 +110,11 @@ impl State {
             sized_bytes: AtomicI64::new(0),
             sized_maps: AtomicI64::new(0),
         }
+    }
+
+    /// Whether other groups took over a slot of it.
+    pub(crate) fn had_slot(&self) -> bool {
+        self.had_slot.load(Ordering::Relaxed)
     }
 
     /// What its slots had counted before other groups took them over.
@@ -230,6 +239,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static State> {
 /// Takes over what a slot had counted for a group.
 pub(crate) fn retire(id: GroupId, flow: &Flow) {
     if let Some(state) = by_id(id) {
+        state.had_slot.store(true, Ordering::Relaxed);
         state.inserts.fetch_add(flow.inserts, Ordering::Relaxed);
         state.resizes.fetch_add(flow.resizes, Ordering::Relaxed);
     }

@@ -382,3 +382,22 @@ fn a_sparse_table_shrinks_by_itself_whatever_emptied_it() {
     }
     assert!(roomy.capacity() >= 10_000, "what was asked for stays");
 }
+
+#[test]
+fn a_group_of_empty_maps_is_known_after_others_took_its_slot() {
+    let (empty, other) = ("publishing-empty", "publishing-after-empty");
+    let mut map = TrackedHashMap::<u64, u64>::named(empty);
+    map.reserve(1);
+    drop(map);
+    let filled = || {
+        let mut map = TrackedHashMap::named(other);
+        map.insert(1, 1);
+        map
+    };
+    // The first one comes and goes, so that none waits for the empty one.
+    drop(filled());
+    let maps: Vec<_> = (0..200).map(|_| filled()).collect();
+    let report = heaplens_maps::report();
+    assert!(report.groups.iter().any(|group| group.name == empty));
+    drop(maps);
+}
