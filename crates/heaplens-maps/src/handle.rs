@@ -29,8 +29,8 @@ pub(crate) struct Handle {
     /// Taken when the map first has a table.
     slot: Option<&'static Slot>,
     origin: Origin,
-    /// Set if the map shrinks by itself.
-    shrink: Option<Box<Shrink>>,
+    /// Whether and how the map shrinks by itself.
+    shrink: Shrink,
     /// Entries that were within reach of the program since they were last
     /// looked at.
     dirty: u32,
@@ -44,7 +44,7 @@ impl Handle {
         Handle {
             slot: None,
             origin,
-            shrink: None,
+            shrink: Shrink::OFF,
             dirty: 0,
             swept: 0,
             holder: None,
@@ -65,10 +65,7 @@ impl Handle {
     /// A handle for a map of another group that is otherwise like this one.
     pub(crate) fn moved_to(&self, origin: Origin) -> Self {
         let mut moved = Handle::new(origin);
-        moved.shrink = self
-            .shrink
-            .as_deref()
-            .map(|shrink| Box::new(shrink.fresh()));
+        moved.shrink = self.shrink.fresh();
         moved
     }
 
@@ -128,16 +125,13 @@ impl Handle {
             table_bytes: bytes,
             read: 0,
         });
-        if self.shrink.is_some() {
-            self.shrink_from_now();
-        }
+        self.shrink_from_now();
     }
 
     /// Counts the operations that a shrink waits for from here on.
-    #[cold]
     fn shrink_from_now(&mut self) {
-        if let (Some(shrink), Some(slot)) = (&mut self.shrink, self.slot) {
-            shrink.resized(slot.operations());
+        if let Some(slot) = self.slot {
+            self.shrink.resized(slot.operations());
         }
     }
 
@@ -338,32 +332,27 @@ impl Handle {
 
     /// Switches the shrinking of the table on or off.
     pub(crate) fn set_auto_shrink(&mut self, on: bool) {
-        self.shrink = on.then(Box::default);
-        if let (Some(shrink), Some(slot)) = (&mut self.shrink, self.slot) {
-            shrink.resized(slot.operations());
-        }
+        self.shrink = if on { Shrink::ON } else { Shrink::OFF };
+        self.shrink_from_now();
     }
 
     /// Whether the table shrinks by itself.
     #[inline]
     pub(crate) fn may_shrink(&self) -> bool {
-        self.shrink.is_some()
+        self.shrink.is_on()
     }
 
     /// The capacity to shrink to, if the map is to shrink now: to be asked
     /// after each removal.
     #[inline]
     pub(crate) fn must_shrink(&mut self, len: usize, buckets: usize) -> Option<usize> {
-        let shrink = self.shrink.as_deref()?;
         let operations = self.slot?.operations();
-        shrink.decide(len, buckets, operations)
+        self.shrink.decide(len, buckets, operations)
     }
 
     /// The program asked for room: never to shrink below it.
     pub(crate) fn reserved(&mut self, capacity: usize) {
-        if let Some(shrink) = self.shrink.as_deref_mut() {
-            shrink.reserved(capacity);
-        }
+        self.shrink.reserved(capacity);
     }
 
     /// Publishes a table that became smaller.
@@ -374,10 +363,7 @@ impl Handle {
         }
         slot.set_table(capacity as u64, bytes);
         slot.count_resize();
-        let operations = slot.operations();
-        if let Some(shrink) = &mut self.shrink {
-            shrink.resized(operations);
-        }
+        self.shrink_from_now();
         if by_itself {
             self.state().shrinks.fetch_add(1, Ordering::Relaxed);
         }

@@ -302,10 +302,8 @@ where
 
     #[inline]
     fn shrink_if_due(&mut self) {
-        if self.0.handle.may_shrink()
-            && let Some(target) = self.0.shrink_target()
-        {
-            self.0.shrink(target, true, HashMap::shrink_to);
+        if self.0.handle.may_shrink() {
+            self.0.shrink_if_due(HashMap::shrink_to);
         }
     }
 

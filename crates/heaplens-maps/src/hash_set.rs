@@ -203,10 +203,8 @@ where
 
     #[inline]
     fn shrink_if_due(&mut self) {
-        if self.0.handle.may_shrink()
-            && let Some(target) = self.0.shrink_target()
-        {
-            self.0.shrink(target, true, HashSet::shrink_to);
+        if self.0.handle.may_shrink() {
+            self.0.shrink_if_due(HashSet::shrink_to);
         }
     }
 

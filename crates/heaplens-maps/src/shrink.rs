@@ -9,38 +9,58 @@
 /// Shrinks when at most one bucket in this many is in use.
 const SPARSE: usize = 8;
 
-/// The state of one map.
-#[derive(Clone, Debug, Default)]
+/// The longest wait, in operations: what is counted of them is 32 bits.
+const LONGEST: usize = 1 << 31;
+
+/// The state of one map: small, and without a block of its own, because every
+/// map has it and few use it.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Shrink {
-    /// Inserts and removes when the table last changed size.
-    since: u64,
-    /// Room that the program asked for: never less than this.
-    floor: usize,
+    /// Low half of the number of inserts and removes when the table last changed
+    /// size.
+    since: u32,
+    /// One more than the room that the program asked for, below which it never
+    /// shrinks; [`Shrink::NEVER`] if that is too much to tell. 0: it is off.
+    floor: u32,
 }
 
 impl Shrink {
+    const NEVER: u32 = u32::MAX;
+    pub(crate) const OFF: Shrink = Shrink { since: 0, floor: 0 };
+    pub(crate) const ON: Shrink = Shrink { since: 0, floor: 1 };
+
+    #[inline]
+    pub(crate) fn is_on(self) -> bool {
+        self.floor != 0
+    }
+
     /// The same policy for another map.
-    pub(crate) fn fresh(&self) -> Shrink {
-        Shrink {
-            since: 0,
-            floor: self.floor,
-        }
+    pub(crate) fn fresh(self) -> Shrink {
+        Shrink { since: 0, ..self }
     }
 
     pub(crate) fn resized(&mut self, operations: u64) {
-        self.since = operations;
+        self.since = operations as u32;
     }
 
     pub(crate) fn reserved(&mut self, capacity: usize) {
-        self.floor = self.floor.max(capacity);
+        if self.is_on() {
+            let floor = u32::try_from(capacity.saturating_add(1));
+            self.floor = self.floor.max(floor.unwrap_or(Shrink::NEVER));
+        }
     }
 
     /// The capacity to shrink to, after `operations` inserts and removes in all.
     #[inline]
-    pub(crate) fn decide(&self, len: usize, buckets: usize, operations: u64) -> Option<usize> {
+    pub(crate) fn decide(self, len: usize, buckets: usize, operations: u64) -> Option<usize> {
+        if self.floor == Shrink::NEVER {
+            return None;
+        }
+        let floor = self.floor.checked_sub(1)? as usize;
         let sparse = len.saturating_mul(SPARSE) <= buckets;
-        let waited = operations.wrapping_sub(self.since) >= buckets as u64 / 2;
-        let target = len.saturating_mul(2).max(self.floor);
+        let waited = (operations as u32).wrapping_sub(self.since) as usize;
+        let waited = waited >= (buckets / 2).min(LONGEST);
+        let target = len.saturating_mul(2).max(floor);
         (sparse && waited && target.saturating_mul(2) < buckets).then_some(target)
     }
 }
@@ -51,7 +71,7 @@ mod tests {
 
     #[test]
     fn waits_for_work_that_pays_for_it() {
-        let mut shrink = Shrink::default();
+        let mut shrink = Shrink::ON;
         assert_eq!(shrink.decide(100, 1024, 511), None, "too soon");
         assert_eq!(shrink.decide(129, 1024, 512), None, "not sparse");
         assert_eq!(shrink.decide(100, 1024, 512), Some(200));
@@ -61,10 +81,37 @@ mod tests {
 
     #[test]
     fn what_was_reserved_stays() {
-        let mut shrink = Shrink::default();
+        let mut shrink = Shrink::ON;
         shrink.reserved(400);
         assert_eq!(shrink.decide(1, 4096, 1 << 20), Some(400));
+        assert_eq!(shrink.fresh().decide(1, 4096, 1 << 20), Some(400));
         shrink.reserved(3000);
         assert_eq!(shrink.decide(1, 4096, 1 << 20), None);
+    }
+
+    #[test]
+    fn counts_go_round() {
+        let mut shrink = Shrink::ON;
+        shrink.resized(u64::from(u32::MAX) - 99);
+        assert_eq!(shrink.decide(100, 1024, (1 << 32) + 411), None);
+        assert_eq!(shrink.decide(100, 1024, (1 << 32) + 412), Some(200));
+    }
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_floor_that_is_out_of_range_holds() {
+        let mut shrink = Shrink::ON;
+        shrink.reserved(1 << 33);
+        assert_eq!(shrink.decide(0, 1 << 34, 1 << 31), None);
+        let huge = Shrink::ON.decide(0, 1 << 34, 1 << 31);
+        assert_eq!(huge, Some(0), "the wait is never too long to count");
+    }
+
+    #[test]
+    fn without_it_nothing_shrinks() {
+        let mut shrink = Shrink::OFF;
+        shrink.reserved(10);
+        assert!(!shrink.is_on());
+        assert_eq!(shrink.decide(0, 1024, 512), None);
     }
 }

@@ -148,11 +148,15 @@ impl<C: HashTable> Watched<C> {
         }
     }
 
-    /// The capacity to shrink to, if the container shrinks by itself and now.
+    /// Shrinks the table by `shrink_to` if the container does so by itself, and
+    /// now.
     #[cold]
-    pub(crate) fn shrink_target(&mut self) -> Option<usize> {
+    pub(crate) fn shrink_if_due(&mut self, shrink_to: impl FnOnce(&mut C, usize)) {
         let buckets = self.table().buckets;
-        self.handle.must_shrink(self.inner.count(), buckets)
+        let target = self.handle.must_shrink(self.inner.count(), buckets);
+        if let Some(target) = target {
+            self.shrink(target, true, shrink_to);
+        }
     }
 
     /// Switches that on or off.
