@@ -116,9 +116,28 @@ impl Handle {
         self.slot.is_none()
     }
 
-    /// Publishes a map that has its first table.
+    /// Publishes a map that has its first table, where the last map of the
+    /// group was. `false` if this takes more: [`Handle::resized`].
     #[inline]
-    pub(crate) fn begin(&mut self, len: usize, capacity: usize, bytes: u64) {
+    pub(crate) fn go_on(&mut self, len: usize, capacity: usize, bytes: u64) -> bool {
+        if self.may_shrink() {
+            return false;
+        }
+        let Some(slot) = pool::warm(self.origin) else {
+            return false;
+        };
+        slot.fill(&Level {
+            entries: len as u64,
+            capacity: capacity as u64,
+            table_bytes: bytes,
+            read: 0,
+        });
+        self.slot = Some(slot);
+        true
+    }
+
+    /// Publishes a map that has its first table.
+    fn begin(&mut self, len: usize, capacity: usize, bytes: u64) {
         self.take_slot(&Level {
             entries: len as u64,
             capacity: capacity as u64,
@@ -170,12 +189,8 @@ impl Handle {
     }
 
     /// Takes a slot for a map that has none.
-    #[inline]
     fn take_slot(&mut self, level: &Level) {
-        if let Some((slot, holder)) = pool::acquire(self.origin, level) {
-            self.slot = Some(slot);
-            self.holder = holder;
-        }
+        self.slot = pool::acquire(self.origin, level);
     }
 
     /// Makes sure that there is a slot before the program gets at the inner
@@ -245,15 +260,16 @@ impl Handle {
     /// Who holds the blocks of this map's entries.
     #[inline]
     pub(crate) fn holder(&mut self) -> Option<Holder> {
-        if self.slot.is_none() && self.holder.is_none() {
-            self.holder = group::of(self.origin).holder;
+        if self.holder.is_none() {
+            self.holder = self.find_holder();
         }
         self.holder
     }
 
-    /// As [`Handle::holder`], if it was asked for before.
-    pub(crate) fn known_holder(&self) -> Option<Holder> {
-        self.holder
+    /// As [`Handle::holder`], without remembering it.
+    #[inline(never)]
+    pub(crate) fn find_holder(&self) -> Option<Holder> {
+        self.holder.or_else(|| self.state().holder)
     }
 
     /// While the guard lives, blocks that this thread allocates are nodes of the
@@ -387,7 +403,7 @@ impl Drop for Handle {
     #[inline]
     fn drop(&mut self) {
         if let Some(slot) = self.slot {
-            pool::release(slot, self.holder, self.origin);
+            pool::release(slot, &self.origin);
         }
     }
 }

@@ -76,7 +76,7 @@ fn changed_unseen<C: Indexed>(inner: &C, handle: &Handle) {
     let blocks = Blocks::of::<C>(capacity);
     handle.heal(inner.count(), capacity, blocks.bytes());
     if capacity > former {
-        hold(inner, handle.known_holder(), &blocks);
+        hold(inner, handle.find_holder(), &blocks);
     }
 }
 

@@ -19,8 +19,9 @@ impl Origin {
     pub(crate) fn spot(self) -> (usize, usize) {
         match self {
             Origin::Name(name) => (name.as_ptr().addr(), name.len()),
-            // No name is empty, so that 0 is free.
-            Origin::Site(site) => (std::ptr::from_ref(site).addr(), 0),
+            // No text lies at 0. The two words are those of the origin itself,
+            // so that this compiles to nothing.
+            Origin::Site(site) => (0, std::ptr::from_ref(site).addr()),
         }
     }
 
@@ -28,7 +29,10 @@ impl Origin {
     /// it lies in memory, which static data never leaves.
     #[inline]
     pub(crate) fn identity(self) -> Option<u64> {
-        let (address, length) = self.spot();
+        let (address, length) = match self {
+            Origin::Name(name) => (name.as_ptr().addr(), name.len() + 1),
+            Origin::Site(site) => (std::ptr::from_ref(site).addr(), 0),
+        };
         let fits = address >> 48 == 0 && length < LENGTHS;
         fits.then_some(address as u64 | (length as u64) << 48)
     }

@@ -4,8 +4,6 @@
 
 use std::cell::Cell;
 
-use heaplens_alloc::holder::Holder;
-
 use crate::group;
 use crate::origin::Origin;
 use crate::slab::{Fresh, Slab};
@@ -40,7 +38,7 @@ impl Drop for AtExit {
         });
         give_back(chain.head);
         if let Some(slot) = WARM.with(|warm| warm.slot.take()) {
-            leave(slot);
+            unshare(slot);
         }
     }
 }
@@ -52,7 +50,6 @@ thread_local! {
     static WARM: Warm = const {
         Warm {
             slot: Cell::new(None),
-            holder: Cell::new(None),
             address: Cell::new(0),
             length: Cell::new(0),
         }
@@ -60,56 +57,61 @@ thread_local! {
     static AT_EXIT: AtExit = const { AtExit };
 }
 
-/// The slot of the map that was dropped last on this thread: a loop that makes
-/// and drops one map at a time writes to this and to nothing else.
+/// The slot that this thread shares with the maps of one origin, one at a time:
+/// a loop that makes and drops one map at a time writes to the slot and to
+/// nothing else.
 ///
 /// Each part is a cell of its own: a load that is wider than the store before
 /// it has to wait for that store to reach the cache.
 struct Warm {
     slot: Cell<Option<&'static Slot>>,
-    holder: Cell<Option<Holder>>,
     address: Cell<usize>,
     length: Cell<usize>,
 }
 
 impl Warm {
     #[inline]
-    fn take(&self, origin: Origin) -> Option<&'static Slot> {
-        let slot = self.slot.get()?;
-        if (self.address.get(), self.length.get()) != origin.spot() {
-            return None;
-        }
-        self.slot.set(None);
-        Some(slot)
+    fn is_for(&self, origin: Origin) -> bool {
+        let (address, length) = origin.spot();
+        self.address.get() == address && self.length.get() == length
     }
 
     #[inline]
-    fn put(&self, slot: &'static Slot, holder: Option<Holder>, origin: Origin) {
+    fn is(&self, slot: &Slot) -> bool {
+        self.slot.get().is_some_and(|warm| std::ptr::eq(warm, slot))
+    }
+
+    /// The slot if it is for maps of this origin, and no map is there.
+    #[inline]
+    fn idle(&self, origin: Origin) -> Option<&'static Slot> {
+        let slot = self.slot.get().filter(|_| self.is_for(origin))?;
+        slot.is_idle().then_some(slot)
+    }
+
+    /// Shares another slot from here on. Returns the former one.
+    fn replace(&self, slot: &'static Slot, origin: Origin) -> Option<&'static Slot> {
         let (address, length) = origin.spot();
-        self.slot.set(Some(slot));
-        self.holder.set(holder);
         self.address.set(address);
         self.length.set(length);
+        slot.share();
+        self.slot.replace(Some(slot))
     }
 }
 
-/// A slot for a map of `origin` that holds `level`, and the group's holder;
-/// `None` if there are no more.
+/// The slot that waits on this thread for a map of `origin`, if there is one:
+/// to be [filled](Slot::fill).
 #[inline]
-pub(crate) fn acquire(origin: Origin, level: &Level) -> Option<(&'static Slot, Option<Holder>)> {
-    WARM.with(|warm| {
-        let Some(slot) = warm.take(origin) else {
-            return find(origin, level);
-        };
-        slot.fill(level);
-        Some((slot, warm.holder.get()))
-    })
+pub(crate) fn warm(origin: Origin) -> Option<&'static Slot> {
+    WARM.with(|warm| warm.idle(origin))
 }
 
-#[inline(never)]
-fn find(origin: Origin, level: &Level) -> Option<(&'static Slot, Option<Holder>)> {
-    let group = group::of(origin);
-    Some((take(group.id, level)?, group.holder))
+/// A slot for a map of `origin` that holds `level`; `None` if there are no more.
+pub(crate) fn acquire(origin: Origin, level: &Level) -> Option<&'static Slot> {
+    if let Some(slot) = warm(origin) {
+        slot.fill(level);
+        return Some(slot);
+    }
+    take(group::of(origin).id, level)
 }
 
 fn take(group: GroupId, level: &Level) -> Option<&'static Slot> {
@@ -133,23 +135,40 @@ fn take(group: GroupId, level: &Level) -> Option<&'static Slot> {
 
 /// Gives back the slot of a map that is gone.
 #[inline]
-pub(crate) fn release(slot: &'static Slot, holder: Option<Holder>, origin: Origin) {
-    slot.empty();
+pub(crate) fn release(slot: &'static Slot, origin: &Origin) {
+    if WARM.with(|warm| warm.is(slot)) {
+        slot.rest();
+    } else {
+        leave(slot, origin);
+    }
+}
+
+/// As [`release`], of a slot that this thread does not share: unless another
+/// does, it is kept for the next map of this origin.
+#[inline(never)]
+fn leave(slot: &'static Slot, &origin: &Origin) {
+    let Some(number) = slot.leave() else { return };
+    open();
     WARM.with(|warm| {
-        if warm.slot.get().is_none() && FREE.get().count <= KEEP {
-            warm.put(slot, holder, origin);
-        } else {
-            leave(slot);
+        if FREE.get().count == CLOSED || warm.idle(origin).is_some() {
+            free(slot, number);
+        } else if let Some(former) = warm.replace(slot, origin) {
+            unshare(former);
         }
     });
 }
 
-#[inline(never)]
-fn leave(slot: &'static Slot) {
-    let number = slot.leave();
+/// Frees a slot that this thread shared, unless a map goes on with it.
+fn unshare(slot: &'static Slot) {
+    if let Some(number) = slot.unshare() {
+        free(slot, number);
+    }
+}
+
+fn free(slot: &'static Slot, number: u32) {
     let free = FREE.get();
     if free.count >= KEEP {
-        return leave_slowly(slot, number);
+        return free_slowly(slot, number);
     }
     slot.set_next_free(free.head);
     FREE.set(Chain {
@@ -199,8 +218,7 @@ fn open() {
 }
 
 #[cold]
-fn leave_slowly(slot: &'static Slot, number: u32) {
-    open();
+fn free_slowly(slot: &'static Slot, number: u32) {
     let free = FREE.get();
     if free.count == CLOSED {
         SLAB.push(number, number);
@@ -266,13 +284,13 @@ mod tests {
         assert_eq!((reading.group, reading.flow.inserts), (A, 6));
         assert_eq!(reading.level.map(|level| level.entries), Some(3));
         assert_eq!(slot.operations(), 6 + 3);
-        assert_eq!(slot.leave(), 7);
+        assert_eq!(slot.leave(), Some(7));
         let gone = slot.read().unwrap();
         assert_eq!((gone.level, gone.flow.inserts), (None, 6));
 
         assert_eq!(slot.take(7, A, &level(1)), None, "the same group goes on");
         assert_eq!(slot.read().unwrap().flow.inserts, 7);
-        slot.leave();
+        assert_eq!(slot.leave(), Some(7));
         let left = slot.take(7, B, &level(4));
         assert_eq!(
             left.map(|(group, flow)| (group, flow.inserts)),
@@ -281,18 +299,29 @@ mod tests {
         let fresh = slot.read().unwrap();
         assert_eq!((fresh.group, fresh.flow.inserts), (B, 4));
         assert_eq!(fresh.level, Some(level(4)));
-        slot.empty();
+        slot.share();
         assert_eq!(slot.read().unwrap().level, None, "no map is there");
+        slot.fill(&level(2));
+        assert_eq!(slot.leave(), None, "it is shared");
+        assert_eq!(slot.read().unwrap().level, None, "no map is there");
+        assert_eq!(slot.unshare(), Some(7));
+        assert_eq!(slot.read().unwrap().flow.inserts, 6);
     }
 
-    /// A group of a test's own.
-    fn group(name: &'static str) -> GroupId {
-        group::of(Origin::Name(name)).id
+    /// A slot for a map of this name that has nothing in it.
+    fn new_slot(name: &'static str) -> Option<&'static Slot> {
+        acquire(Origin::Name(name), &level(0))
+    }
+
+    /// What becomes of it when the map is gone.
+    fn drop_slot(name: &'static str) -> impl Fn(&'static Slot) {
+        move |slot| release(slot, &Origin::Name(name))
     }
 
     /// Slots that serve a group, and all inserts of it: other tests of the
     /// process take slots over.
-    fn used(id: GroupId) -> (usize, u64) {
+    fn used(name: &'static str) -> (usize, u64) {
+        let id = group::of(Origin::Name(name)).id;
         let mut inserts = group::by_id(id).unwrap().retired().inserts;
         let mut count = 0;
         SLAB.for_each(|slot| {
@@ -311,15 +340,14 @@ mod tests {
 
     #[test]
     fn threads_that_end_lose_no_slot() {
-        let id = group("pool-ending-threads");
+        let name = "pool-ending-threads";
         for _ in 0..ROUNDS {
             std::thread::spawn(move || {
-                let slots: Vec<_> = (0..300).filter_map(|_| take(id, &level(0))).collect();
+                let slots: Vec<_> = (0..300).filter_map(|_| new_slot(name)).collect();
                 assert_eq!(slots.len(), 300);
                 for slot in slots {
                     slot.set_entries(3);
-                    slot.empty();
-                    leave(slot);
+                    drop_slot(name)(slot);
                 }
             })
             .join()
@@ -327,7 +355,7 @@ mod tests {
         }
         // Another test may be taking one of the slots over at this moment.
         let (count, inserts) = (0..1000)
-            .map(|_| used(id))
+            .map(|_| used(name))
             .find(|(_, inserts)| *inserts >= ROUNDS * 900)
             .unwrap();
         assert!(count < 300 + 2 * 64, "{count}");
@@ -336,14 +364,55 @@ mod tests {
 
     #[test]
     fn what_one_thread_takes_another_may_give_back() {
-        let id = group("pool-exchange");
+        let name = "pool-exchange";
         for _ in 0..ROUNDS {
-            let slots: Vec<_> = (0..500).filter_map(|_| take(id, &level(0))).collect();
-            std::thread::spawn(move || slots.into_iter().for_each(leave))
+            let slots: Vec<_> = (0..500).filter_map(|_| new_slot(name)).collect();
+            std::thread::spawn(move || slots.into_iter().for_each(drop_slot(name)))
                 .join()
                 .unwrap();
         }
-        assert!(used(id).0 < 500 + 2 * 64);
+        assert!(used(name).0 < 500 + 2 * 64);
+    }
+
+    #[test]
+    fn the_slot_of_a_map_that_is_dropped_elsewhere_is_used_again() {
+        let name = "pool-elsewhere";
+        let origin = Origin::Name(name);
+        // By a thread of its own, that shares nothing yet.
+        std::thread::spawn(move || {
+            for _ in 0..ROUNDS {
+                new_slot(name).into_iter().for_each(drop_slot(name));
+                let slot = new_slot(name).unwrap();
+                assert_eq!(warm(origin).map(|_| ()), None, "the map has it");
+                std::thread::spawn(move || drop_slot(name)(slot))
+                    .join()
+                    .unwrap();
+                assert_eq!(warm(origin).map(|_| ()), None, "not for this thread to see");
+            }
+        })
+        .join()
+        .unwrap();
+        assert!(used(name).0 < 3 * 64, "{}", used(name).0);
+    }
+
+    #[test]
+    fn the_name_that_was_dropped_last_is_kept_ready() {
+        let names = ["pool-outer", "pool-inner"];
+        std::thread::spawn(move || {
+            for _ in 0..ROUNDS {
+                let [outer, inner] = names.map(Origin::Name);
+                let slot = new_slot(names[0]).unwrap();
+                for _ in 0..3 {
+                    new_slot(names[1]).into_iter().for_each(drop_slot(names[1]));
+                    assert!(warm(inner).is_some() && warm(outer).is_none());
+                }
+                drop_slot(names[0])(slot);
+                assert!(warm(outer).is_some() && warm(inner).is_none());
+            }
+        })
+        .join()
+        .unwrap();
+        assert!(names.into_iter().all(|name| used(name).0 < 3 * 64));
     }
 
     #[test]
@@ -352,10 +421,10 @@ mod tests {
         impl Drop for Late {
             fn drop(&mut self) {
                 if let Some(slot) = self.0.take() {
-                    leave(slot);
+                    drop_slot("pool-late")(slot);
                 }
-                if let Some(slot) = take(group("pool-late"), &level(0)) {
-                    leave(slot);
+                if let Some(slot) = new_slot("pool-late") {
+                    drop_slot("pool-late")(slot);
                 }
             }
         }
@@ -365,11 +434,11 @@ mod tests {
         for _ in 0..20 {
             std::thread::spawn(|| {
                 // Registered before the pool's own destructor, and so run after it.
-                LATE.with(|late| late.0.set(take(group("pool-late"), &level(0))));
+                LATE.with(|late| late.0.set(new_slot("pool-late")));
             })
             .join()
             .unwrap();
         }
-        assert!(used(group("pool-late")).0 < 2 * 64);
+        assert!(used("pool-late").0 < 2 * 64);
     }
 }

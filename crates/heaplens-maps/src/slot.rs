@@ -5,6 +5,9 @@
 //! it as long as it serves the same group, so that a map that comes and goes
 //! writes to nothing that other threads write to. Readers recognise a change
 //! of owner by the owner word, which they read before and after the rest.
+//!
+//! A slot has one holder: its map, or whoever chains it to be used again; or
+//! two: its map, and the thread that keeps it for its next map.
 
 use crate::sync::{ATTEMPTS, AtomicU32, AtomicU64, Ordering, fence};
 
@@ -16,13 +19,19 @@ impl GroupId {
     pub(crate) const NONE: GroupId = GroupId(0);
 }
 
-/// The owner word: from the low end 16 bits of group, the mark of a live owner,
-/// and 32 bits of generation on top.
+/// The owner word: 16 bits of group below the generation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Owner(u64);
 
-const LIVE: u64 = 1 << 31;
-const GENERATION: u64 = 1 << 32;
+const GENERATION: u64 = 1 << 16;
+
+/// In place of a number of entries: there is no map.
+const LEFT: u64 = u64::MAX - 1;
+/// As [`LEFT`], and the thread that shares the slot has it to itself.
+const IDLE: u64 = u64::MAX;
+
+/// Beside a slot's number: a thread shares it with its map.
+const SHARED: u32 = 1 << 31;
 
 impl Owner {
     #[inline]
@@ -30,16 +39,11 @@ impl Owner {
         GroupId(self.0 as u16)
     }
 
+    /// The next generation, owned by this group.
     #[inline]
-    fn is_live(self) -> bool {
-        self.0 & LIVE != 0
-    }
-
-    /// The next generation, owned like this.
-    #[inline]
-    fn next(self, group: GroupId, live: u64) -> Owner {
+    fn next(self, group: GroupId) -> Owner {
         let generation = self.0.wrapping_add(GENERATION) & !(GENERATION - 1);
-        Owner(generation | live | u64::from(group.0))
+        Owner(generation | u64::from(group.0))
     }
 }
 
@@ -48,6 +52,7 @@ impl Owner {
 #[repr(C, align(64))]
 pub(crate) struct Slot {
     owner: AtomicU64,
+    /// Or [`LEFT`] or [`IDLE`].
     entries: AtomicU64,
     /// Largest capacity, in entries, that the present table has shown.
     capacity: AtomicU64,
@@ -58,7 +63,8 @@ pub(crate) struct Slot {
     /// Seconds since 1970, by the clock of [`crate::clock`].
     read: AtomicU32,
     resizes: AtomicU32,
-    /// Taken: the slot's own number. Free: the next free slot's number plus one.
+    /// Taken: the slot's own number, and [`SHARED`]. Free: the next free slot's
+    /// number plus one.
     link: AtomicU32,
 }
 
@@ -83,7 +89,7 @@ impl Level {
     /// Whether there is a map at all: one that has, or had, something in it.
     #[inline]
     fn is_map(&self) -> bool {
-        self.capacity > 0 || self.entries > 0
+        self.entries < LEFT && (self.capacity > 0 || self.entries > 0)
     }
 }
 
@@ -127,31 +133,72 @@ impl Slot {
     ) -> Option<(GroupId, Flow)> {
         let former = self.owner().group();
         let left = (former != group).then(|| self.disown()).flatten();
-        self.fill(level);
         self.link.store(number, Ordering::Relaxed);
-        let owner = self.owner().next(group, LIVE);
-        self.owner.store(owner.0, Ordering::Release);
+        self.fill(level);
+        if former != group {
+            let owner = self.owner().next(group);
+            self.owner.store(owner.0, Ordering::Release);
+        }
         left
     }
 
-    /// Publishes the first of a map, where the last one of the same group, if
-    /// any, was [emptied](Slot::empty).
+    /// Publishes the first of a map that goes on where one of the same group
+    /// was.
     #[inline]
     pub(crate) fn fill(&self, level: &Level) {
-        self.entries.store(level.entries, Ordering::Relaxed);
         self.capacity.store(level.capacity, Ordering::Relaxed);
         self.table_bytes.store(level.table_bytes, Ordering::Relaxed);
+        // Whoever sees the entries sees a table that they had or came after.
+        self.entries.store(level.entries, Ordering::Release);
         bump(&self.inserts, level.entries);
     }
 
-    /// The map is gone, and what was in it with it. The slot still counts for
-    /// its group: either the next map of the group goes on with it, or
-    /// [`Slot::leave`] follows.
+    /// The map is gone, and what was in it with it. To be called by the thread
+    /// that shares the slot, which has it to itself from here on.
     #[inline]
-    pub(crate) fn empty(&self) {
-        self.entries.store(0, Ordering::Relaxed);
-        self.capacity.store(0, Ordering::Relaxed);
-        self.table_bytes.store(0, Ordering::Relaxed);
+    pub(crate) fn rest(&self) {
+        self.entries.store(IDLE, Ordering::Relaxed);
+    }
+
+    /// Whether the calling thread, which shares the slot, has let it
+    /// [rest](Slot::rest).
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.entries.load(Ordering::Relaxed) == IDLE
+    }
+
+    /// Lets the calling thread, which has the slot to itself, share it with the
+    /// maps that come.
+    pub(crate) fn share(&self) {
+        let number = self.link.load(Ordering::Relaxed);
+        self.link.store(number | SHARED, Ordering::Relaxed);
+        self.rest();
+    }
+
+    /// The thread that shares the slot gives up its part of it. The slot's
+    /// number if it has it to itself; else the map has.
+    pub(crate) fn unshare(&self) -> Option<u32> {
+        if self.is_idle() {
+            return Some(self.link.load(Ordering::Relaxed) & !SHARED);
+        }
+        self.part()
+    }
+
+    /// The map is gone, in a thread that does not share the slot. The slot's
+    /// number, if no other thread does.
+    pub(crate) fn leave(&self) -> Option<u32> {
+        self.entries.store(LEFT, Ordering::Relaxed);
+        self.part()
+    }
+
+    /// Gives up one of two parts. The slot's number if the other was given up
+    /// before.
+    fn part(&self) -> Option<u32> {
+        let mut link = self.link.load(Ordering::Acquire);
+        if link & SHARED != 0 {
+            link = self.link.fetch_and(!SHARED, Ordering::AcqRel);
+        }
+        (link & SHARED == 0).then_some(link)
     }
 
     /// Forgets what was counted for a group, and returns it.
@@ -159,22 +206,13 @@ impl Slot {
     fn disown(&self) -> Option<(GroupId, Flow)> {
         let former = self.owner();
         let flow = self.flow();
-        let nobody = former.next(GroupId::NONE, 0);
+        let nobody = former.next(GroupId::NONE);
         self.owner.store(nobody.0, Ordering::Relaxed);
         // A reader that sees a zero below sees that the group is gone.
         fence(Ordering::Release);
         self.inserts.store(0, Ordering::Relaxed);
         self.resizes.store(0, Ordering::Relaxed);
         (former.group() != GroupId::NONE).then(|| (former.group(), flow))
-    }
-
-    /// No map is here any more. Returns the slot's number.
-    #[inline]
-    pub(crate) fn leave(&self) -> u32 {
-        let owner = self.owner();
-        let owner = owner.next(owner.group(), 0);
-        self.owner.store(owner.0, Ordering::Release);
-        self.link.load(Ordering::Relaxed)
     }
 
     #[inline]
@@ -195,7 +233,7 @@ impl Slot {
             let owner = Owner(self.owner.load(Ordering::Acquire));
             let flow = self.flow();
             let level = Level {
-                entries: self.entries.load(Ordering::Relaxed),
+                entries: self.entries.load(Ordering::Acquire),
                 capacity: self.capacity.load(Ordering::Relaxed),
                 table_bytes: self.table_bytes.load(Ordering::Relaxed),
                 read: self.read.load(Ordering::Relaxed),
@@ -206,7 +244,7 @@ impl Slot {
                 return (group != GroupId::NONE).then(|| Reading {
                     group,
                     flow,
-                    level: (owner.is_live() && level.is_map()).then_some(level),
+                    level: level.is_map().then_some(level),
                 });
             }
         }

@@ -31,25 +31,42 @@ type Entry<C> = (<C as Container>::Key, <C as Container>::Value);
 /// As [`Container::publish`].
 #[inline]
 pub(crate) fn publish<C: HashTable>(inner: &C, handle: &mut Handle) {
-    if handle.publish(inner.count(), inner.capacity()) {
-        if handle.is_new() {
-            first(inner, handle);
-        } else {
-            made(inner, handle, inner.capacity());
-        }
+    let (count, capacity) = (inner.count(), inner.capacity());
+    if handle.is_new() {
+        first(inner, handle, capacity, count);
+    } else if handle.publish(count, capacity) {
+        made(inner, handle, capacity);
     }
 }
 
-/// Publishes the first table of a map: as [`made`], and with no more than that
-/// needs, since most maps of most programs never get another one.
+/// Publishes the first table of a map, if it has one: as [`made`], and with no
+/// more than the smallest one needs, since most maps of most programs never get
+/// another. Its arguments lie where [`publish`] has them, and it needs no stack.
 #[inline(never)]
-fn first<C: HashTable>(inner: &C, handle: &mut Handle) {
-    let capacity = inner.capacity();
-    let table = Swiss::holding::<Entry<C>>(capacity);
-    handle.begin(inner.count(), capacity, table.bytes::<Entry<C>>());
-    if holder::any_live() {
-        hold_table(inner, handle.holder(), table);
+fn first<C: HashTable>(inner: &C, handle: &mut Handle, capacity: usize, count: usize) {
+    let table = const { Swiss::smallest::<Entry<C>>() };
+    let bytes = const { Swiss::smallest::<Entry<C>>().layout::<Entry<C>>() };
+    if capacity == table.capacity() && handle.go_on(count, capacity, bytes) {
+        if holder::any_live() {
+            hold_first(inner, handle);
+        }
+    } else {
+        first_of_all(inner, handle, capacity);
     }
+}
+
+/// As [`first`], whatever it needs.
+#[cold]
+fn first_of_all<C: HashTable>(inner: &C, handle: &mut Handle, capacity: usize) {
+    if capacity > 0 {
+        made(inner, handle, capacity);
+    }
+}
+
+/// Marks the block of the smallest table.
+#[cold]
+fn hold_first<C: HashTable>(inner: &C, handle: &mut Handle) {
+    hold_table(inner, handle.holder(), Swiss::smallest::<Entry<C>>());
 }
 
 /// As [`Container::heal`].
@@ -85,7 +102,7 @@ fn changed_unseen<C: HashTable>(inner: &C, handle: &Handle) {
     let table = Swiss::holding::<Entry<C>>(capacity);
     handle.heal(inner.count(), capacity, table.bytes::<Entry<C>>());
     if capacity > former {
-        hold_table(inner, handle.known_holder(), table);
+        hold_table(inner, handle.find_holder(), table);
     }
 }
 

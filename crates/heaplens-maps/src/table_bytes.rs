@@ -27,11 +27,7 @@ impl Swiss {
     /// The table that is made for `capacity` entries of type `T`. Exact if
     /// `capacity` is the largest that the map has shown since it got the table.
     pub(crate) fn holding<T>(capacity: usize) -> Swiss {
-        let smallest = match (GROUP, size_of::<T>()) {
-            (16, 0..=1) => 14,
-            (16, 2..=3) | (8, 0..=1) => 7,
-            _ => 3,
-        };
+        let smallest = const { Swiss::smallest::<T>().capacity() };
         let buckets = match capacity {
             0 => 0,
             1..15 => match capacity.max(smallest) {
@@ -42,6 +38,16 @@ impl Swiss {
             _ => (capacity.saturating_mul(8) / 7)
                 .checked_next_power_of_two()
                 .unwrap_or(0),
+        };
+        Swiss { buckets }
+    }
+
+    /// The table that is made for one entry.
+    pub(crate) const fn smallest<T>() -> Swiss {
+        let buckets = match (GROUP, size_of::<T>()) {
+            (16, 0..=1) => 16,
+            (16, 2..=3) | (8, 0..=1) => 8,
+            _ => 4,
         };
         Swiss { buckets }
     }
@@ -60,8 +66,7 @@ impl Swiss {
     }
 
     /// Entries that it holds without tombstones.
-    #[cfg(any(test, feature = "dashmap", feature = "hashbrown"))]
-    pub(crate) fn capacity(self) -> usize {
+    pub(crate) const fn capacity(self) -> usize {
         match self.buckets {
             buckets @ ..=8 => buckets.saturating_sub(1),
             buckets => buckets / 8 * 7,
@@ -94,7 +99,7 @@ impl Swiss {
         }
     }
 
-    const fn layout<T>(self) -> u64 {
+    pub(crate) const fn layout<T>(self) -> u64 {
         let control = self.buckets + GROUP;
         self.control_offset::<T>().saturating_add(control) as u64
     }

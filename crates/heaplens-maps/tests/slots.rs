@@ -90,22 +90,53 @@ fn beside_a_reader(change: impl Fn(&Slot) + Sync + Send + 'static) {
 #[test]
 fn a_reader_sees_a_map_or_the_next_of_its_group() {
     beside_a_reader(|slot| {
-        slot.empty();
-        slot.leave();
+        assert_eq!(slot.leave(), Some(0));
         slot.take(0, A, &full(A));
+    });
+}
+
+#[test]
+fn a_reader_sees_a_map_or_the_next_in_a_shared_slot() {
+    beside_a_reader(|slot| {
+        slot.leave();
+        slot.share();
+        assert!(slot.is_idle());
+        slot.fill(&full(A));
     });
 }
 
 #[test]
 fn a_reader_never_mixes_two_groups() {
     beside_a_reader(|slot| {
-        slot.empty();
         slot.leave();
         let seven = Flow {
             inserts: 7,
             resizes: 0,
         };
         assert_eq!(slot.take(0, B, &full(B)), Some((A, seven)));
+    });
+}
+
+#[test]
+fn a_shared_slot_is_left_to_one_of_two() {
+    model(|| {
+        let slot = Arc::new(Slot::new());
+        slot.take(3, A, &full(A));
+        slot.leave();
+        slot.share();
+        slot.fill(&full(A));
+        // The map is dropped on another thread.
+        let other = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || slot.leave())
+        };
+        let mine = slot.unshare();
+        if mine.is_some() {
+            assert_eq!(slot.read().unwrap().level, None, "the map is gone");
+        }
+        let theirs = other.join().unwrap();
+        assert!(mine.is_some() != theirs.is_some(), "one owner");
+        assert_eq!(mine.or(theirs), Some(3));
     });
 }
 
