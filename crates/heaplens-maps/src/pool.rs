@@ -145,7 +145,7 @@ pub(crate) fn release(slot: &'static Slot, origin: &Origin) {
 
 /// As [`release`], of a slot that this thread does not share: unless another
 /// does, it is kept for the next map of this origin.
-#[inline(never)]
+#[cold]
 fn leave(slot: &'static Slot, &origin: &Origin) {
     let Some(number) = slot.leave() else { return };
     open();

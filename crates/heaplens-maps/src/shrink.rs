@@ -19,24 +19,24 @@ pub(crate) struct Shrink {
     /// Low half of the number of inserts and removes when the table last changed
     /// size.
     since: u32,
-    /// One more than the room that the program asked for, below which it never
-    /// shrinks; [`Shrink::NEVER`] if that is too much to tell. 0: it is off.
+    /// Room that the program asked for, below which it never shrinks;
+    /// [`Shrink::HUGE`] if that is more. All ones: it is off.
     floor: u32,
 }
 
 impl Shrink {
-    const NEVER: u32 = u32::MAX;
-    pub(crate) const OFF: Shrink = Shrink { since: 0, floor: 0 };
-    pub(crate) const ON: Shrink = Shrink { since: 0, floor: 1 };
+    const HUGE: u32 = u32::MAX - 1;
+    /// Not zeroes: in a [`Handle`](crate::handle::Handle) it keeps the words
+    /// beside it from being written together with it.
+    pub(crate) const OFF: Shrink = Shrink {
+        since: u32::MAX,
+        floor: u32::MAX,
+    };
+    pub(crate) const ON: Shrink = Shrink { since: 0, floor: 0 };
 
     #[inline]
     pub(crate) fn is_on(self) -> bool {
-        self.floor != 0
-    }
-
-    /// The same policy for another map.
-    pub(crate) fn fresh(self) -> Shrink {
-        Shrink { since: 0, ..self }
+        self.floor != Shrink::OFF.floor
     }
 
     pub(crate) fn resized(&mut self, operations: u64) {
@@ -45,22 +45,21 @@ impl Shrink {
 
     pub(crate) fn reserved(&mut self, capacity: usize) {
         if self.is_on() {
-            let floor = u32::try_from(capacity.saturating_add(1));
-            self.floor = self.floor.max(floor.unwrap_or(Shrink::NEVER));
+            let floor = u32::try_from(capacity).unwrap_or(Shrink::HUGE);
+            self.floor = self.floor.max(floor.min(Shrink::HUGE));
         }
     }
 
     /// The capacity to shrink to, after `operations` inserts and removes in all.
     #[inline]
     pub(crate) fn decide(self, len: usize, buckets: usize, operations: u64) -> Option<usize> {
-        if self.floor == Shrink::NEVER {
+        if self.floor >= Shrink::HUGE {
             return None;
         }
-        let floor = self.floor.checked_sub(1)? as usize;
         let sparse = len.saturating_mul(SPARSE) <= buckets;
         let waited = (operations as u32).wrapping_sub(self.since) as usize;
         let waited = waited >= (buckets / 2).min(LONGEST);
-        let target = len.saturating_mul(2).max(floor);
+        let target = len.saturating_mul(2).max(self.floor as usize);
         (sparse && waited && target.saturating_mul(2) < buckets).then_some(target)
     }
 }
@@ -84,7 +83,6 @@ mod tests {
         let mut shrink = Shrink::ON;
         shrink.reserved(400);
         assert_eq!(shrink.decide(1, 4096, 1 << 20), Some(400));
-        assert_eq!(shrink.fresh().decide(1, 4096, 1 << 20), Some(400));
         shrink.reserved(3000);
         assert_eq!(shrink.decide(1, 4096, 1 << 20), None);
     }

@@ -87,7 +87,7 @@ pub(crate) fn adopt<C: HashTable>(inner: &C, handle: &mut Handle, high_water: us
 }
 
 /// Publishes a table that was made or grew.
-#[inline(never)]
+#[cold]
 fn made<C: HashTable>(inner: &C, handle: &mut Handle, capacity: usize) {
     let table = Swiss::holding::<Entry<C>>(capacity);
     handle.resized(inner.count(), capacity, table.bytes::<Entry<C>>());
