@@ -63,8 +63,8 @@ impl Pace {
         if self.bytes.get() > 0.0 {
             nanos = nanos.min(OUTLIER * bytes * self.nanos.get() / self.bytes.get());
         }
-        self.bytes.set(self.bytes.get().mul_add(1.0 - FRESH, bytes));
-        self.nanos.set(self.nanos.get().mul_add(1.0 - FRESH, nanos));
+        self.bytes.set(self.bytes.get() * (1.0 - FRESH) + bytes);
+        self.nanos.set(self.nanos.get() * (1.0 - FRESH) + nanos);
     }
 
     /// Notes that a sample was taken since [`Pace::allocated`]. Returns what it
@@ -78,7 +78,7 @@ impl Pace {
         } else if samples < WARM_UP {
             known.min(new)
         } else {
-            FRESH.mul_add(new.min(OUTLIER * known) - known, known)
+            known + FRESH * (new.min(OUTLIER * known) - known)
         });
         self.samples.set(samples.saturating_add(1));
         taken

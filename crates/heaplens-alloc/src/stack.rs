@@ -12,6 +12,7 @@ mod modules;
 mod registers;
 mod tables;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::arena::Arena;
@@ -89,10 +90,11 @@ impl Capture {
         let roomy = memory.room() >= tables::STACK_ROOM;
         let mut frames = Frames::new();
         let outcome = match &self.pool {
-            Some(pool) if roomy => pool.walk(start, &memory, &mut frames),
+            Some(pool) if roomy => walk(pool, start, &memory, &mut frames),
             _ => Outcome::Unavailable,
         };
         if outcome != Outcome::Walked {
+            // What a walk that was given up has pushed is left aside.
             *busy = outcome == Outcome::Busy;
             return by_frame_pointers(start, &memory);
         }
@@ -116,6 +118,13 @@ impl Capture {
             .agreed
             .compare_exchange(agreed, next, Ordering::Relaxed, Ordering::Relaxed);
     }
+}
+
+/// As [`Pool::walk`]. The unwinder reads what compilers wrote, and might panic at
+/// what it does not expect: an allocator must not.
+fn walk(pool: &Pool, start: Registers, memory: &StackMemory, frames: &mut Frames) -> Outcome {
+    let walk = AssertUnwindSafe(|| pool.walk(start, memory, frames));
+    catch_unwind(walk).unwrap_or(Outcome::Unavailable)
 }
 
 fn by_frame_pointers(start: Registers, memory: &StackMemory) -> Frames {

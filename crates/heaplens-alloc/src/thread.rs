@@ -73,6 +73,17 @@ thread_local! {
     };
 }
 
+/// Runs `f` on this thread's state.
+#[inline(always)]
+fn with<R>(f: impl FnOnce(&State) -> R) -> R {
+    // So small a closure is always inlined, so that the compiler sees that there
+    // is no destructor to come too late for, and leaves out the panic that says so.
+    let state = STATE.with(std::ptr::from_ref);
+    // SAFETY: without a destructor the state lives as long as its thread, which
+    // runs `f`.
+    f(unsafe { &*state })
+}
+
 /// When the first allocation passed through the wrapper, in wall-clock
 /// nanoseconds; 0 before that.
 static SINCE: AtomicU64 = AtomicU64::new(0);
@@ -100,7 +111,7 @@ pub(crate) enum Decision {
 /// then be exactly once for these bytes.
 #[inline(always)]
 pub(crate) fn charge(size: usize) -> bool {
-    STATE.with(|state| {
+    with(|state| {
         let left = state.countdown.get().wrapping_sub(size as i64);
         state.countdown.set(left);
         left < 0
@@ -111,7 +122,7 @@ pub(crate) fn charge(size: usize) -> bool {
 #[cold]
 #[inline(never)]
 pub(crate) fn decide(size: usize, defaults: &Defaults) -> Decision {
-    STATE.with(|state| {
+    with(|state| {
         let size = size as i64;
         if state.own_memory.get() {
             state.countdown.set(ALWAYS);
@@ -207,7 +218,7 @@ impl State {
 /// Notes that the sample of the last [`decide`] has been taken, or given up.
 pub(crate) fn sampled(interval: u64) {
     if interval > 1 && config::max_overhead() > 0 {
-        let taken = STATE.with(|state| state.pace.sampled(os::exact_now()));
+        let taken = with(|state| state.pace.sampled(os::exact_now()));
         SAMPLING_NANOS.fetch_add(taken, Ordering::Relaxed);
     }
 }
@@ -265,7 +276,7 @@ pub fn set_sample_interval(bytes: u64) {
 
 /// Makes this thread take up the interval at its next allocation.
 fn restart_gap() {
-    STATE.with(|state| {
+    with(|state| {
         if state.muted.get() == 0 {
             // This moment has nothing to do with where the gap would end, so
             // the gap may be dropped.
@@ -282,7 +293,7 @@ struct Muted {
 
 impl Muted {
     fn new() -> Self {
-        STATE.with(|state| {
+        with(|state| {
             state.muted.set(state.muted.get() + 1);
             Muted {
                 countdown: state.countdown.replace(NEVER),
@@ -293,7 +304,7 @@ impl Muted {
 
 impl Drop for Muted {
     fn drop(&mut self) {
-        STATE.with(|state| {
+        with(|state| {
             state.muted.set(state.muted.get() - 1);
             let countdown = match state.muted.get() {
                 // A watch may have begun or ended meanwhile.
@@ -329,13 +340,13 @@ pub(crate) fn with_own_memory<T>(f: impl FnOnce() -> T) -> T {
     struct Scope(i64);
     impl Drop for Scope {
         fn drop(&mut self) {
-            STATE.with(|state| {
+            with(|state| {
                 state.own_memory.set(false);
                 state.countdown.set(self.0);
             });
         }
     }
-    let _scope = STATE.with(|state| {
+    let _scope = with(|state| {
         state.own_memory.set(true);
         Scope(state.countdown.replace(ALWAYS))
     });
@@ -350,7 +361,7 @@ pub(crate) struct Watching;
 impl Watching {
     /// `None` if there is no chain left for this thread.
     pub(crate) fn start() -> Option<Self> {
-        STATE.with(|state| {
+        with(|state| {
             if state.watching.get() == 0 {
                 state.chain.set(watches::take_chain()?);
                 // The gap may be dropped, as in `restart_gap`.
@@ -373,7 +384,7 @@ impl Watching {
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        STATE.with(|state| {
+        with(|state| {
             state.watching.set(state.watching.get() - 1);
             if state.watching.get() == 0 {
                 watches::free_chain(state.chain.replace(Chain::ALL));
@@ -385,23 +396,23 @@ impl Drop for Watching {
 
 /// The chain of watches that this thread is on.
 pub(crate) fn chain() -> Chain {
-    STATE.with(|state| state.chain.get())
+    with(|state| state.chain.get())
 }
 
 /// Who holds what this thread samples at present.
 pub(crate) fn mark() -> Mark {
-    STATE.with(|state| state.mark.get())
+    with(|state| state.mark.get())
 }
 
 /// Sets who holds what this thread samples from now on; returns who did.
 pub(crate) fn replace_mark(mark: Mark) -> Mark {
-    STATE.with(|state| state.mark.replace(mark))
+    with(|state| state.mark.replace(mark))
 }
 
 /// Bounds of this thread's stack `(lowest, end)`, looked up on the first call
 /// of each thread; `None` where the system cannot tell.
 pub(crate) fn stack_bounds() -> Option<(usize, usize)> {
-    STATE.with(|state| {
+    with(|state| {
         let known = state.stack.get();
         if known != (0, 0) {
             return (known.1 != 0).then_some(known);
@@ -416,6 +427,6 @@ pub(crate) fn stack_bounds() -> Option<(usize, usize)> {
 /// Restarts this thread's random gaps from `seed`, for tests that repeat.
 #[doc(hidden)]
 pub fn reseed_thread(seed: u64) {
-    STATE.with(|state| state.random.set(Random::stream(seed, 0).0.max(1)));
+    with(|state| state.random.set(Random::stream(seed, 0).0.max(1)));
     restart_gap();
 }
