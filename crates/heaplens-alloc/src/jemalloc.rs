@@ -132,7 +132,7 @@ pub fn stats() -> AllocatorStats {
 mod statistics {
     use tikv_jemalloc_ctl::{Error, raw};
 
-    use crate::stats::{AllocatorStats, StatsSource};
+    use crate::stats::{AllocatorStats, SizeClass, SizeClasses, StatsSource};
 
     /// The index that stands for all arenas merged (`MALLCTL_ARENAS_ALL`).
     const ALL: usize = 4096;
@@ -164,29 +164,28 @@ mod statistics {
             frees: calls
                 .as_ref()
                 .map(|calls| calls.mallocs.saturating_sub(calls.live)),
-            allocated_total: calls.map(|calls| calls.bytes),
+            allocated_total: calls.as_ref().map(|calls| calls.bytes),
             // SAFETY: `arenas.narenas` is an unsigned int.
             arenas: unsafe { raw::read::<u32>(b"arenas.narenas\0") }
                 .ok()
                 .map(u64::from),
             purged_pages: count(b"stats.arenas.4096.dirty_purged\0"),
+            classes: calls.map(|calls| calls.classes).unwrap_or_default(),
         }
     }
 
-    /// Requests by size class, summed up.
+    /// Requests by size class, and summed up.
+    #[derive(Default)]
     struct Calls {
         mallocs: u64,
         bytes: u64,
         live: u64,
+        classes: SizeClasses,
     }
 
     impl Calls {
         fn read() -> Option<Self> {
-            let mut sum = Calls {
-                mallocs: 0,
-                bytes: 0,
-                live: 0,
-            };
+            let mut sum = Calls::default();
             // SAFETY: `arenas.nbins` and `arenas.nlextents` are unsigned ints.
             let (bins, extents) = unsafe {
                 (
@@ -196,12 +195,14 @@ mod statistics {
             };
             sum.add(
                 bins,
+                true,
                 b"arenas.bin.0.size\0",
                 b"stats.arenas.0.bins.0.nrequests\0",
                 b"stats.arenas.0.bins.0.curregs\0",
             )?;
             sum.add(
                 extents,
+                false,
                 b"arenas.lextent.0.size\0",
                 b"stats.arenas.0.lextents.0.nrequests\0",
                 b"stats.arenas.0.lextents.0.curlextents\0",
@@ -209,7 +210,15 @@ mod statistics {
             Some(sum)
         }
 
-        fn add(&mut self, classes: u32, size: &[u8], requests: &[u8], live: &[u8]) -> Option<()> {
+        /// `each`: whether each class counts by itself.
+        fn add(
+            &mut self,
+            classes: u32,
+            each: bool,
+            size: &[u8],
+            requests: &[u8],
+            live: &[u8],
+        ) -> Option<()> {
             let mut size_key = key::<4>(size).ok()?;
             let mut requests_key = key::<6>(requests).ok()?;
             let mut live_key = key::<6>(live).ok()?;
@@ -231,6 +240,11 @@ mod statistics {
                 self.mallocs = self.mallocs.saturating_add(requests);
                 self.bytes = self.bytes.saturating_add(requests.saturating_mul(size));
                 self.live = self.live.saturating_add(live);
+                self.classes.add(SizeClass {
+                    size: each.then_some(size),
+                    mallocs: requests,
+                    live,
+                });
             }
             Some(())
         }

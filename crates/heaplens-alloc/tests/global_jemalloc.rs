@@ -57,3 +57,31 @@ fn statistics_are_jemallocs() {
     assert_ne!(stats.source, StatsSource::Other);
     assert!(stats.active.is_some_and(|active| active > 0));
 }
+
+/// Blocks of a size that nothing else has so many of are found in its class.
+#[test]
+#[cfg(feature = "jemalloc-stats")]
+fn blocks_are_counted_by_size_class() {
+    const BLOCKS: u64 = 50_000;
+    let _turn = alone();
+    let class_of = |bytes| {
+        let stats = allocator_stats();
+        let classes = stats.classes.as_slice();
+        let sizes: Vec<_> = classes.iter().map_while(|class| class.size).collect();
+        assert!(sizes.is_sorted() && sizes.len() + 1 == classes.len());
+        let mallocs: u64 = classes.iter().map(|class| class.mallocs).sum();
+        assert_eq!(stats.mallocs, Some(mallocs));
+        let class = classes.iter().find(|class| class.size >= Some(bytes));
+        *class.expect("a small size")
+    };
+    let before = class_of(150);
+    assert_eq!(before.size, Some(160));
+    let blocks: Vec<Box<[u8; 150]>> = (0..BLOCKS).map(|_| Box::new([1; 150])).collect();
+    let held = class_of(150);
+    // Some were in the thread's cache before, and counted as live.
+    assert!(held.live - before.live > BLOCKS - 1_000, "{held:?}");
+    drop(blocks);
+    let after = class_of(150);
+    assert!(after.mallocs - before.mallocs > BLOCKS - 1_000, "{after:?}");
+    assert!(after.live < before.live + 1_000, "{after:?}");
+}

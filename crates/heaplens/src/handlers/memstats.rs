@@ -34,10 +34,27 @@ fn document(stats: &AllocatorStats, snapshot: &Snapshot) -> Value {
             missing.insert(field.name.to_owned(), reason.into());
         }
     }
+    if !stats.classes.as_slice().is_empty() {
+        document.insert("BySize".to_owned(), by_size(stats));
+        missing.remove("BySize");
+    }
     document.insert("missing".to_owned(), missing.into());
     document.insert("allocator".to_owned(), allocator(stats));
     document.insert("heaplens".to_owned(), heaplens(snapshot));
     document.into()
+}
+
+/// The small size classes. As in Go, larger blocks are in the totals only.
+fn by_size(stats: &AllocatorStats) -> Value {
+    let classes = stats.classes.as_slice().iter();
+    let small = classes.filter_map(|class| {
+        Some(json!({
+            "Size": class.size?,
+            "Mallocs": class.mallocs,
+            "Frees": class.mallocs.saturating_sub(class.live),
+        }))
+    });
+    small.collect()
 }
 
 /// The inner allocator's figures under its own names, in bytes unless the name
@@ -70,6 +87,8 @@ fn heaplens(snapshot: &Snapshot) -> Value {
         "installed": counters.installed,
         "sampling_active": counters.is_sampling(),
         "sample_interval_bytes": counters.sample_interval,
+        "max_overhead_ppm": counters.max_overhead_ppm,
+        "sampling_seconds": counters.sampling_nanos as f64 / 1e9,
         "walker": counters.walker.name(),
         "taken_at_seconds": seconds(snapshot.taken_at),
         "since_seconds": seconds(snapshot.since),

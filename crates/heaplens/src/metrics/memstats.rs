@@ -58,7 +58,7 @@ impl Field {
 const NO_STACKS: &str = "the allocator knows nothing of stacks";
 const NO_SPLIT: &str = "jemalloc's bookkeeping is one figure, allocator.metadata";
 const NO_COLLECTOR: &str = "there is no garbage collector";
-const NO_CLASSES: &str = "size classes are not published";
+const NO_CLASSES: &str = "the inner allocator tells no size classes";
 
 /// All fields, in Go's order.
 pub(crate) const FIELDS: &[Field] = &[
