@@ -132,7 +132,7 @@ pub fn stats() -> AllocatorStats {
 mod statistics {
     use tikv_jemalloc_ctl::{Error, raw};
 
-    use crate::stats::{AllocatorStats, SizeClass, SizeClasses, StatsSource};
+    use crate::stats::{AllocatorStats, SizeClass, StatsSource};
 
     /// The index that stands for all arenas merged (`MALLCTL_ARENAS_ALL`).
     const ALL: usize = 4096;
@@ -180,7 +180,7 @@ mod statistics {
         mallocs: u64,
         bytes: u64,
         live: u64,
-        classes: SizeClasses,
+        classes: Vec<SizeClass>,
     }
 
     impl Calls {
@@ -240,13 +240,24 @@ mod statistics {
                 self.mallocs = self.mallocs.saturating_add(requests);
                 self.bytes = self.bytes.saturating_add(requests.saturating_mul(size));
                 self.live = self.live.saturating_add(live);
-                self.classes.add(SizeClass {
-                    size: each.then_some(size),
-                    mallocs: requests,
-                    live,
-                });
+                self.count(each.then_some(size), requests, live);
             }
             Some(())
+        }
+
+        /// Counts blocks of a class; those of no size of their own add up.
+        fn count(&mut self, size: Option<u64>, mallocs: u64, live: u64) {
+            match self.classes.last_mut() {
+                Some(last) if last.size.is_none() => {
+                    last.mallocs = last.mallocs.saturating_add(mallocs);
+                    last.live = last.live.saturating_add(live);
+                }
+                _ => self.classes.push(SizeClass {
+                    size,
+                    mallocs,
+                    live,
+                }),
+            }
         }
     }
 

@@ -81,7 +81,7 @@ pub use global::Alloc;
 pub use jemalloc::Jemalloc;
 pub use snapshot::{Site, Snapshot, Stack, snapshot};
 pub use stacks::StackKind;
-pub use stats::{AllocatorStats, SizeClass, SizeClasses, StatsSource, allocator_stats};
+pub use stats::{AllocatorStats, SizeClass, StatsSource, allocator_stats};
 pub use store::counters;
 pub use tally::{Tally, Totals};
 pub use thread::{set_sample_interval, untracked};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 /// `None`, never 0 and never an estimate.
 ///
 /// Names are jemalloc's; units are bytes unless the name says otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AllocatorStats {
     /// Which allocator speaks.
@@ -42,8 +42,9 @@ pub struct AllocatorStats {
     pub arenas: Option<u64>,
     /// Pages given back to the system since the start, a count.
     pub purged_pages: Option<u64>,
-    /// Blocks by size class.
-    pub classes: SizeClasses,
+    /// Blocks by size class: the small ones in ascending order, some 36, then the
+    /// larger ones together. None if the allocator does not tell.
+    pub classes: Vec<SizeClass>,
 }
 
 /// Blocks of one size class, counts. Merged from thread caches with a delay.
@@ -56,54 +57,6 @@ pub struct SizeClass {
     pub mallocs: u64,
     /// Blocks that are out, those in thread caches included.
     pub live: u64,
-}
-
-/// The small size classes in ascending order, and the larger ones together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SizeClasses {
-    list: [SizeClass; MAX_CLASSES],
-    count: usize,
-}
-
-/// jemalloc has 36 small ones where pages have 4 KiB, 39 where they have 64.
-const MAX_CLASSES: usize = 48;
-
-impl Default for SizeClasses {
-    fn default() -> Self {
-        SizeClasses {
-            list: [SizeClass::default(); MAX_CLASSES],
-            count: 0,
-        }
-    }
-}
-
-impl SizeClasses {
-    /// All of them; none if the allocator does not tell.
-    pub fn as_slice(&self) -> &[SizeClass] {
-        self.list.get(..self.count).unwrap_or_default()
-    }
-
-    /// Adds a class; those without a size, and those beyond the bound, add up.
-    #[cfg_attr(
-        not(feature = "jemalloc"),
-        expect(dead_code, reason = "its one source")
-    )]
-    pub(crate) fn add(&mut self, class: SizeClass) {
-        let larger = self
-            .as_slice()
-            .last()
-            .is_some_and(|last| last.size.is_none());
-        if larger || self.count == MAX_CLASSES {
-            if let Some(last) = self.list.get_mut(self.count.saturating_sub(1)) {
-                last.size = None;
-                last.mallocs = last.mallocs.saturating_add(class.mallocs);
-                last.live = last.live.saturating_add(class.live);
-            }
-        } else if let Some(place) = self.list.get_mut(self.count) {
-            *place = class;
-            self.count += 1;
-        }
-    }
 }
 
 /// Which allocator answers for [`AllocatorStats`].
@@ -171,42 +124,4 @@ pub fn allocator_stats() -> AllocatorStats {
     // SAFETY: `register` stored a function of exactly this type.
     let source = unsafe { std::mem::transmute::<*mut (), fn() -> AllocatorStats>(source) };
     source()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn class(size: Option<u64>) -> SizeClass {
-        SizeClass {
-            size,
-            mallocs: 3,
-            live: 1,
-        }
-    }
-
-    #[test]
-    fn larger_classes_add_up() {
-        let mut classes = SizeClasses::default();
-        assert!(classes.as_slice().is_empty());
-        for size in [Some(8), Some(16), None, None, None] {
-            classes.add(class(size));
-        }
-        let sizes: Vec<_> = classes.as_slice().iter().map(|class| class.size).collect();
-        assert_eq!(sizes, [Some(8), Some(16), None]);
-        let last = classes.as_slice()[2];
-        assert_eq!((last.mallocs, last.live), (9, 3));
-    }
-
-    #[test]
-    fn too_many_classes_lose_no_block() {
-        let mut classes = SizeClasses::default();
-        for size in 1..=100 {
-            classes.add(class(Some(size)));
-        }
-        assert_eq!(classes.as_slice().len(), MAX_CLASSES);
-        let mallocs: u64 = classes.as_slice().iter().map(|class| class.mallocs).sum();
-        assert_eq!(mallocs, 300);
-        assert_eq!(classes.as_slice()[MAX_CLASSES - 1].size, None);
-    }
 }

@@ -66,7 +66,7 @@ fn blocks_are_counted_by_size_class() {
     let _turn = alone();
     let class_of = |bytes| {
         let stats = allocator_stats();
-        let classes = stats.classes.as_slice();
+        let classes = &stats.classes;
         let sizes: Vec<_> = classes.iter().map_while(|class| class.size).collect();
         assert!(sizes.is_sorted() && sizes.len() + 1 == classes.len());
         let mallocs: u64 = classes.iter().map(|class| class.mallocs).sum();

@@ -7,6 +7,8 @@ mod auth;
 mod builder;
 mod cgroup;
 mod config;
+#[cfg(test)]
+mod configurations;
 mod deadline;
 mod error;
 mod flight;

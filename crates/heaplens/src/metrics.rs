@@ -3,6 +3,7 @@
 mod allocator;
 mod caches;
 pub(crate) mod collector;
+mod cost;
 mod maps;
 pub(crate) mod memstats;
 pub(crate) mod negotiate;
@@ -10,6 +11,8 @@ pub(crate) mod openmetrics;
 mod profiler;
 mod reading;
 mod series;
+#[cfg(test)]
+mod table;
 
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;

@@ -96,7 +96,7 @@ pub(crate) const MOUNTED: [&str; 11] = [
     "/metrics",
 ];
 
-fn find(path: &str) -> Option<Route> {
+pub(crate) fn find(path: &str) -> Option<Route> {
     let exact = TABLE.iter().find(|(known, _)| *known == path);
     match exact {
         Some((_, route)) => Some(*route),

@@ -40,6 +40,18 @@ impl Base {
     }
 }
 
+/// Whether the list takes such a query.
+#[cfg(test)]
+pub(crate) fn is_list_query(query: Option<&str>) -> Result<(), BadParameter> {
+    ListQuery::strict(query).map(drop)
+}
+
+/// Whether the page of a single group does.
+#[cfg(test)]
+pub(crate) fn is_query(query: Option<&str>) -> Result<(), BadParameter> {
+    query::format(query).map(drop)
+}
+
 /// Answers with all groups, ranked.
 pub(crate) async fn list(app: &Arc<App>, query: Option<&str>, base: Base) -> Reply {
     let query = match ListQuery::strict(query) {

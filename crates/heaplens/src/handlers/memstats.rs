@@ -34,7 +34,7 @@ fn document(stats: &AllocatorStats, snapshot: &Snapshot) -> Value {
             missing.insert(field.name.to_owned(), reason.into());
         }
     }
-    if !stats.classes.as_slice().is_empty() {
+    if !stats.classes.is_empty() {
         document.insert("BySize".to_owned(), by_size(stats));
         missing.remove("BySize");
     }
@@ -46,7 +46,7 @@ fn document(stats: &AllocatorStats, snapshot: &Snapshot) -> Value {
 
 /// The small size classes. As in Go, larger blocks are in the totals only.
 fn by_size(stats: &AllocatorStats) -> Value {
-    let classes = stats.classes.as_slice().iter();
+    let classes = stats.classes.iter();
     let small = classes.filter_map(|class| {
         Some(json!({
             "Size": class.size?,

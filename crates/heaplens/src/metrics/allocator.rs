@@ -1,7 +1,11 @@
 //! The inner allocator's series.
 
+use std::borrow::Cow;
+
+use heaplens_alloc::{AllocatorStats, SizeClass};
+
 use super::memstats;
-use super::series::{Series, counter, gauge, number};
+use super::series::{Kind, Sample, Series, by, counter, gauge, number};
 
 /// In the shape of Go's `go_memstats_*`. All from jemalloc: with another
 /// allocator inside, none of them is there.
@@ -59,11 +63,6 @@ pub(super) static RUST_MEMSTATS: &[Series] = &[
     gauge("rust_memstats_heap_objects", "Live blocks.", |now| {
         number(memstats::heap_objects(&now.stats))
     }),
-    gauge(
-        "rust_memstats_buck_hash_sys_bytes",
-        "Bytes of memory of the profiler itself.",
-        |now| number(Some(now.counters.memory_used)),
-    ),
 ];
 
 /// jemalloc's statistics under its own names.
@@ -119,4 +118,34 @@ pub(super) static JEMALLOC: &[Series] = &[
         "Pages given back to the system since the start.",
         |now| number(now.stats.purged_pages),
     ),
+    by(
+        "jemalloc_size_class_live_objects",
+        "Blocks that are out, those in thread caches included, by the bytes that each takes.",
+        Kind::Gauge,
+        &["size"],
+        |now| by_size(&now.stats, |class| class.live),
+    ),
+    by(
+        "jemalloc_size_class_mallocs_total",
+        "Blocks requested since the start, by the bytes that each takes.",
+        Kind::Counter,
+        &["size"],
+        |now| by_size(&now.stats, |class| class.mallocs),
+    ),
 ];
+
+/// One value a size class; all beyond the small ones together are `larger`.
+fn by_size(stats: &AllocatorStats, read: fn(&SizeClass) -> u64) -> Vec<Sample<'static>> {
+    let classes = stats.classes.iter();
+    let samples = classes.map(|class| {
+        let size = match class.size {
+            Some(bytes) => Cow::Owned(bytes.to_string()),
+            None => Cow::Borrowed("larger"),
+        };
+        Sample {
+            labels: vec![size],
+            value: read(class) as f64,
+        }
+    });
+    samples.collect()
+}

@@ -272,6 +272,33 @@ mod tests {
         assert_eq!(found, BTreeSet::from(expected));
     }
 
+    /// What a running agent does not show at once, or not on every machine.
+    #[test]
+    fn growth_and_limits_are_shown_as_soon_as_they_are_known() {
+        let mut growing = group("growing");
+        (growing.entries, growing.growth_per_second) = (10, Some(2.0));
+        growing.sized_bytes = Some(1_000);
+        let memory = Memory {
+            resident: Some(1_000),
+            limit: Some(5_000),
+        };
+        let now = SystemTime::now();
+        let snapshot = Snapshot::from_parts(now, now, Counters::default(), vec![], vec![]);
+        let survey = Survey::with(vec![growing], memory);
+        let reading = Reading::of(AllocatorStats::default(), &snapshot, survey);
+        let text = prometheus::TextEncoder::new()
+            .encode_to_string(&families(&reading))
+            .unwrap();
+        for line in [
+            "map_growth_entries_per_second{map=\"growing\"} 2",
+            // 4,000 bytes are left, and 200 are taken each second.
+            "map_seconds_to_limit{map=\"growing\"} 20",
+            "process_memory_limit_bytes 5000",
+        ] {
+            assert!(text.contains(&format!("\n{line}\n")), "{line} in {text}");
+        }
+    }
+
     #[test]
     fn what_is_no_number_is_left_out() {
         let mut odd = group("odd");

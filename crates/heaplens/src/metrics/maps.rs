@@ -7,7 +7,7 @@ use super::reading::Reading;
 use super::series::{Kind, Sample, Series, by, counter, gauge, map, number, sample};
 use crate::map_group::MapGroup;
 
-/// One value a group, but for what concerns all of them.
+/// What the maps say of themselves, one value a group.
 pub(super) static MAPS: &[Series] = &[
     map(
         "map_entries",
@@ -45,19 +45,6 @@ pub(super) static MAPS: &[Series] = &[
          take 1 MiB and are less than one eighth full.",
         Kind::Gauge,
         |group| number(group.waste_bytes),
-    ),
-    map(
-        "map_heap_bytes",
-        "Bytes of the tables and of what keys and values own, the latter by samples unless the \
-         program counts it.",
-        Kind::Gauge,
-        |group| group.heap_bytes,
-    ),
-    map(
-        "map_heap_bytes_stderr",
-        "Standard error of map_heap_bytes, in bytes.",
-        Kind::Gauge,
-        |group| group.heap_bytes_error,
     ),
     map(
         "map_max_entries",
@@ -109,12 +96,6 @@ pub(super) static MAPS: &[Series] = &[
         MapGroup::growth,
     ),
     map(
-        "map_oldest_entry_age_seconds",
-        "Age of the oldest sampled block that an entry of the group owns.",
-        Kind::Gauge,
-        |group| Some(group.oldest_age?.as_secs_f64()),
-    ),
-    map(
         "map_last_insert_timestamp_seconds",
         "When a report last saw new entries in the group, in seconds since 1970.",
         Kind::Gauge,
@@ -126,6 +107,29 @@ pub(super) static MAPS: &[Series] = &[
         Kind::Gauge,
         |group| timestamp(group.report.last_access),
     ),
+];
+
+/// What sampled blocks tell of them besides, and what follows from that.
+pub(super) static HELD: &[Series] = &[
+    map(
+        "map_heap_bytes",
+        "Bytes of the tables and of what keys and values own, the latter by samples unless the \
+         program counts it.",
+        Kind::Gauge,
+        |group| group.heap_bytes,
+    ),
+    map(
+        "map_heap_bytes_stderr",
+        "Standard error of map_heap_bytes, in bytes.",
+        Kind::Gauge,
+        |group| group.heap_bytes_error,
+    ),
+    map(
+        "map_oldest_entry_age_seconds",
+        "Age of the oldest sampled block that an entry of the group owns.",
+        Kind::Gauge,
+        |group| Some(group.oldest_age?.as_secs_f64()),
+    ),
     map(
         "map_seconds_to_limit",
         "Time until the group, growing as it does, takes what is left of the process's memory \
@@ -133,6 +137,10 @@ pub(super) static MAPS: &[Series] = &[
         Kind::Gauge,
         |group| Some(group.outlook?.seconds),
     ),
+];
+
+/// What is not shown for itself, or not at all.
+pub(super) static LIMITS: &[Series] = &[
     counter(
         "map_groups_overflowed_total",
         "Requests for a new group of maps that went to __other__ because there were too many.",

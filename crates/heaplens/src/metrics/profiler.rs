@@ -2,8 +2,14 @@
 
 use super::series::{Kind, Series, by, counter, gauge, number, sample};
 
-/// The profiler on itself, and its estimates. Bytes are requested bytes here.
-pub(super) static HEAPLENS: &[Series] = &[
+/// The profiler on itself.
+pub(super) static COUNTERS: &[Series] = &[
+    // Go's name, but not the allocator's figure: known with any.
+    gauge(
+        "rust_memstats_buck_hash_sys_bytes",
+        "Bytes of memory of the profiler itself.",
+        |now| number(Some(now.counters.memory_used)),
+    ),
     gauge(
         "heaplens_sampling_active",
         "Whether allocations are being sampled: 1 or 0.",
@@ -13,6 +19,25 @@ pub(super) static HEAPLENS: &[Series] = &[
         "heaplens_sample_interval_bytes",
         "Mean bytes allocated between two samples; 0 is off.",
         |now| number(Some(now.counters.sample_interval)),
+    ),
+    counter(
+        "heaplens_sample_intervals_bytes_total",
+        "Sum of the intervals at which samples were drawn, by heaplens_samples_total the mean one: \
+         threads that allocate fast take larger ones.",
+        |now| number(Some(now.counters.sample_intervals)),
+    ),
+    gauge(
+        "heaplens_max_overhead_ratio",
+        "Largest share of its time that a thread spends on samples; 0 is no bound.",
+        |now| Some(f64::from(now.counters.max_overhead_ppm) / 1e6),
+    ),
+    counter(
+        "heaplens_sampling_seconds_total",
+        "Time spent on taking samples, in all threads; not there if it is not bounded.",
+        |now| {
+            let measured = now.counters.max_overhead_ppm > 0;
+            measured.then(|| now.counters.sampling_nanos as f64 / 1e9)
+        },
     ),
     counter(
         "heaplens_samples_total",
@@ -54,6 +79,31 @@ pub(super) static HEAPLENS: &[Series] = &[
         "Bytes of memory that the profiler may use at the most.",
         |now| number(Some(now.counters.memory_budget)),
     ),
+    by(
+        "heaplens_build_info",
+        "Version of Heaplens; the value is always 1.",
+        Kind::Gauge,
+        &["version"],
+        |_| vec![sample([env!("CARGO_PKG_VERSION")], 1.0)],
+    ),
+    by(
+        "heaplens_walker_info",
+        "How stacks are captured; the value is always 1.",
+        Kind::Gauge,
+        &["walker"],
+        |now| vec![sample([now.counters.walker.name()], 1.0)],
+    ),
+    by(
+        "heaplens_allocator_info",
+        "Which allocator is inside and gives the statistics; the value is always 1.",
+        Kind::Gauge,
+        &["source"],
+        |now| vec![sample([now.stats.source.name()], 1.0)],
+    ),
+];
+
+/// Its estimates of the heap. Bytes are requested bytes here.
+pub(super) static ESTIMATES: &[Series] = &[
     gauge(
         "heaplens_inuse_space_bytes",
         "Estimate of the requested bytes in live blocks.",
@@ -83,26 +133,5 @@ pub(super) static HEAPLENS: &[Series] = &[
         "heaplens_alloc_objects_total",
         "Estimate of the number of blocks requested since the start.",
         |now| now.estimate(|totals| totals.alloc.objects),
-    ),
-    by(
-        "heaplens_build_info",
-        "Version of Heaplens; the value is always 1.",
-        Kind::Gauge,
-        &["version"],
-        |_| vec![sample([env!("CARGO_PKG_VERSION")], 1.0)],
-    ),
-    by(
-        "heaplens_walker_info",
-        "How stacks are captured; the value is always 1.",
-        Kind::Gauge,
-        &["walker"],
-        |now| vec![sample([now.counters.walker.name()], 1.0)],
-    ),
-    by(
-        "heaplens_allocator_info",
-        "Which allocator is inside and gives the statistics; the value is always 1.",
-        Kind::Gauge,
-        &["source"],
-        |now| vec![sample([now.stats.source.name()], 1.0)],
     ),
 ];

@@ -1,8 +1,11 @@
 //! What a series is: its name, its help, its labels, and where its figures come
 //! from.
 
+use std::borrow::Cow;
+
 use heaplens_maps::CacheReport;
 
+use super::cost::Cost;
 use super::reading::Reading;
 use super::{allocator, caches, maps, profiler};
 use crate::map_group::MapGroup;
@@ -31,7 +34,7 @@ enum Values {
 
 /// A value, and what its labels say, in the order of their names.
 pub(super) struct Sample<'a> {
-    pub(super) labels: Vec<&'a str>,
+    pub(super) labels: Vec<Cow<'a, str>>,
     pub(super) value: f64,
 }
 
@@ -86,15 +89,22 @@ impl Series {
     }
 }
 
+/// The tables: what has to be read for the series of each, and these.
+pub(super) static TABLES: [(Cost, &[Series]); 9] = [
+    (Cost::Allocator, allocator::RUST_MEMSTATS),
+    (Cost::Allocator, allocator::JEMALLOC),
+    (Cost::Counters, profiler::COUNTERS),
+    (Cost::Samples, profiler::ESTIMATES),
+    (Cost::Maps, maps::MAPS),
+    (Cost::Held, maps::HELD),
+    (Cost::Counters, maps::LIMITS),
+    (Cost::Files, maps::PROCESS),
+    (Cost::Maps, caches::CACHES),
+];
+
 /// All series, in the order in which they are described.
 pub(super) fn all() -> impl Iterator<Item = &'static Series> {
-    allocator::RUST_MEMSTATS
-        .iter()
-        .chain(allocator::JEMALLOC)
-        .chain(profiler::HEAPLENS)
-        .chain(maps::MAPS)
-        .chain(maps::PROCESS)
-        .chain(caches::CACHES)
+    TABLES.iter().flat_map(|(_, series)| *series)
 }
 
 pub(super) const fn gauge(
@@ -154,7 +164,7 @@ const fn series(name: &'static str, help: &'static str, kind: Kind, values: Valu
 
 pub(super) fn sample<const N: usize>(labels: [&str; N], value: f64) -> Sample<'_> {
     Sample {
-        labels: labels.into(),
+        labels: labels.map(Cow::Borrowed).into(),
         value,
     }
 }

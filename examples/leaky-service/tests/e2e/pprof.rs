@@ -1,5 +1,6 @@
 //! The real `go tool pprof`.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -43,10 +44,16 @@ fn text(output: &Output) -> String {
 impl Fetched {
     /// Lets the tool fetch from a URL, as `go tool pprof URL` does.
     pub(crate) fn from(url: &str) -> Self {
+        Self::merged(&[url])
+    }
+
+    /// Lets the tool fetch from several sources, URLs or files, and merge what
+    /// it gets.
+    pub(crate) fn merged(sources: &[impl AsRef<OsStr>]) -> Self {
         let directory = Directory::new();
         let file = directory.join("profile.pb.gz");
         let output = format!("-output={}", file.display());
-        process::run(command(&directory).args(["-proto", &output, url]));
+        process::run(command(&directory).args(["-proto", &output]).args(sources));
         Self { file, directory }
     }
 
@@ -67,6 +74,21 @@ impl Fetched {
 
     /// The rows of `-top -cum` in bytes in use, none left out.
     pub(crate) fn top(&self, more: &[&str]) -> Vec<Row> {
+        rows(&self.whole_top(more))
+    }
+
+    /// Bytes in use, of the samples that the arguments leave.
+    pub(crate) fn total(&self, more: &[&str]) -> i64 {
+        let top = self.whole_top(more);
+        // `Showing nodes accounting for 123B, 100% of 123B total`
+        let told = top
+            .lines()
+            .find_map(|line| line.strip_prefix("Showing nodes accounting for "))
+            .and_then(|rest| rest.split(',').next()?.trim_end_matches('B').parse().ok());
+        told.unwrap_or_else(|| panic!("no total in\n{top}"))
+    }
+
+    fn whole_top(&self, more: &[&str]) -> String {
         let all = ["-top", "-cum", "-unit=B", "-sample_index=inuse_space"];
         let none_hidden = ["-nodecount=1000000", "-nodefraction=0", "-edgefraction=0"];
         let arguments: Vec<&str> = all
@@ -75,7 +97,7 @@ impl Fetched {
             .chain(more)
             .copied()
             .collect();
-        rows(&self.report(&arguments))
+        self.report(&arguments)
     }
 
     /// The standard error in bytes that the profile publishes of its total.
