@@ -86,8 +86,9 @@ pub(crate) fn adopt<C: HashTable>(inner: &C, handle: &mut Handle, high_water: us
     }
 }
 
-/// Publishes a table that was made or grew.
-#[cold]
+/// Publishes a table that was made or grew. Not marked cold: the caller's way past
+/// it would then lie where a new entry jumps twice.
+#[inline(never)]
 fn made<C: HashTable>(inner: &C, handle: &mut Handle, capacity: usize) {
     let table = Swiss::holding::<Entry<C>>(capacity);
     handle.resized(inner.count(), capacity, table.bytes::<Entry<C>>());
