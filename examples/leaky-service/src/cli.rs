@@ -16,7 +16,13 @@ together about 25 MiB a minute. --case NAME sends all requests to that case,
 which then keeps five times as much. The timer of the callbacks ticks as often
 as each case has requests. With --fixed all cases together hold a few MiB at the
 default rate, however long they run. GET /stats on the service's port gives the
-exact figures.";
+exact figures.
+
+POST /repair on the service's port goes over to the repaired form of all cases,
+or of one with ?case=NAME, while the service runs, and lets go of what had
+leaked; POST /break goes back to the leaking form. Both answer as /stats does.
+The maps keep their names, so that dashboards and alerts see the same map before
+and after.";
 
 /// A service with five map leaks, and a profiler to find them with.
 #[derive(Clone, Debug, Parser)]
@@ -121,6 +127,7 @@ impl fmt::Display for Banner<'_> {
         } = self;
         writeln!(f, "leaky-service: {what}, {rate} requests/s")?;
         writeln!(f, "  what it holds  http://{service}/stats")?;
+        writeln!(f, "  repair it      curl -X POST http://{service}/repair")?;
         writeln!(f, "  the profiler   {agent}/debug/pprof/")?;
         writeln!(f, "  which map      {agent}/debug/maps?format=text")?;
         writeln!(f, "  metrics        {agent}/metrics")?;
@@ -182,6 +189,7 @@ mod tests {
         let banner = parse(&[])?.banner(([127, 0, 0, 1], 8080).into(), "http://127.0.0.1:6060");
         assert!(banner.contains(" go tool pprof -top -cum -lines -show=^leaky_service:: http://127.0.0.1:6060/debug/heap\n"));
         assert!(banner.contains("http://127.0.0.1:8080/stats\n"));
+        assert!(banner.contains("curl -X POST http://127.0.0.1:8080/repair\n"));
         assert!(banner.contains("http://127.0.0.1:6060/debug/maps?format=text\n"));
         Ok(())
     }

@@ -266,3 +266,79 @@ async fn the_other_routes_answer() {
     assert_eq!(get(&app, &path).await.0, StatusCode::OK);
     app.stop().await;
 }
+
+/// The answer to `POST path`, as JSON.
+async fn post(app: &App, path: &str) -> Value {
+    let (status, body) = ask(app, Method::POST, path, Value::Null).await;
+    assert_eq!(status, StatusCode::OK, "{path}: {body}");
+    serde_json::from_str(&body).expect("JSON")
+}
+
+/// Mode and entries of a case.
+fn told(stats: &Value, case: CaseName) -> (String, u64) {
+    let told = &stats["cases"][case.as_str()];
+    let mode = told["mode"].as_str().expect("a mode").to_owned();
+    (mode, told["entries"].as_u64().expect("entries"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_case_is_repaired_while_the_service_runs() {
+    let cases = [CaseName::Sessions, CaseName::Metrics];
+    let app = App::start(options(&cases, Mode::Leaking))
+        .await
+        .expect("a service");
+    let (_trigger, shutdown) = Shutdown::channel();
+    let load = Load {
+        base: format!("http://{}", app.address()),
+        cases: cases.to_vec(),
+        rate: 5_000,
+        limit: Some(400),
+    };
+    assert_eq!(load::run(load, shutdown).await.succeeded, 400);
+
+    let after = post(&app, "/repair?case=sessions").await;
+    assert_eq!(told(&after, CaseName::Sessions), ("fixed".to_owned(), 0));
+    assert_eq!(told(&after, CaseName::Metrics), ("leaking".to_owned(), 151));
+    // The business goes on.
+    let login = json!({"user": "ada", "roles": [], "cart": []});
+    let (status, id) = ask(&app, Method::POST, "/sessions", login).await;
+    assert_eq!(status, StatusCode::CREATED);
+    // What is repaired already keeps what it holds.
+    let after = post(&app, "/repair").await;
+    assert_eq!(told(&after, CaseName::Sessions), ("fixed".to_owned(), 1));
+    assert_eq!(told(&after, CaseName::Metrics), ("fixed".to_owned(), 0));
+    let path = format!("/sessions/{}", id.trim_end());
+    assert_eq!(get(&app, &path).await.0, StatusCode::OK);
+
+    let after = post(&app, "/break?case=sessions").await;
+    assert_eq!(told(&after, CaseName::Sessions), ("leaking".to_owned(), 0));
+    assert_eq!(after, stats(&app).await);
+    app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_repaired_is_said() {
+    let app = App::start(options(&[CaseName::Sessions], Mode::Leaking))
+        .await
+        .expect("a service");
+    for (path, expected, said) in [
+        ("/repair?case=field", StatusCode::NOT_FOUND, "--case field"),
+        (
+            "/repair?case=all",
+            StatusCode::BAD_REQUEST,
+            "unknown variant `all`",
+        ),
+        (
+            "/repair?cases=field",
+            StatusCode::BAD_REQUEST,
+            "unknown field `cases`",
+        ),
+    ] {
+        let (status, body) = ask(&app, Method::POST, path, Value::Null).await;
+        assert_eq!(status, expected, "{path}: {body}");
+        assert!(body.contains(said), "{path}: {body}");
+    }
+    assert_eq!(get(&app, "/repair").await.0, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(told(&stats(&app).await, CaseName::Sessions).0, "leaking");
+    app.stop().await;
+}

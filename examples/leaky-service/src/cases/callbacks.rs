@@ -26,7 +26,7 @@ pub(super) const MAX_REGISTERED: usize = 2;
 const SYMBOLS: usize = 128;
 
 pub(super) struct Desk {
-    mode: Mode,
+    registrar: Mutex<Registrar>,
     tick: Duration,
     prices: Mutex<Vec<Quote>>,
     hub: Arc<Hub>,
@@ -59,6 +59,21 @@ struct Registered {
     heap: usize,
 }
 
+impl Registered {
+    fn new(mode: Mode) -> Self {
+        let callbacks = TrackedHashMap::named("callbacks");
+        let callbacks = match mode {
+            Mode::Leaking => callbacks,
+            Mode::Fixed => callbacks.max_entries(MAX_REGISTERED as u64),
+        };
+        Self {
+            callbacks,
+            table: TableMark::default(),
+            heap: 0,
+        }
+    }
+}
+
 struct Subscriber {
     callback: Callback,
     /// Heap bytes of what the callback keeps alive.
@@ -73,20 +88,18 @@ impl HeapBytes for Subscriber {
 
 impl Hub {
     fn new(mode: Mode) -> Arc<Self> {
-        let callbacks = TrackedHashMap::named("callbacks");
-        let callbacks = match mode {
-            Mode::Leaking => callbacks,
-            Mode::Fixed => callbacks.max_entries(MAX_REGISTERED as u64),
-        };
         Arc::new(Self {
             next_id: AtomicU64::new(0),
-            group: callbacks.group(),
-            registered: Mutex::new(Registered {
-                callbacks,
-                table: TableMark::default(),
-                heap: 0,
-            }),
+            group: Group::named("callbacks"),
+            registered: Mutex::new(Registered::new(mode)),
         })
+    }
+
+    /// Nobody is registered any more.
+    fn start_anew(&self, mode: Mode) {
+        // Dropped when nobody waits for the lock any more: it may be large.
+        let old = std::mem::replace(&mut *lock(&self.registered), Registered::new(mode));
+        drop(old);
     }
 
     fn register(&self, subscriber: Subscriber) -> u64 {
@@ -138,6 +151,20 @@ enum Registrar {
 }
 
 impl Registrar {
+    fn new(mode: Mode) -> Self {
+        match mode {
+            Mode::Leaking => Self::KeepAll,
+            Mode::Fixed => Self::Latest(None),
+        }
+    }
+
+    fn mode(&self) -> Mode {
+        match self {
+            Self::KeepAll => Mode::Leaking,
+            Self::Latest(_) => Mode::Fixed,
+        }
+    }
+
     fn registered(&mut self, hub: &Arc<Hub>, id: u64) {
         if let Self::Latest(current) = self {
             *current = Some(Subscription {
@@ -173,7 +200,7 @@ impl TickContext {
 /// The timer: at each tick a context and a callback for it.
 // The loop is in here, so that no other function of this service is on the
 // stack; as a `Background` it is called through a table and so not inlined.
-async fn register_tick(desk: Arc<Desk>, mut registrar: Registrar) {
+async fn register_tick(desk: Arc<Desk>) {
     let mut ticks = tokio::time::interval(desk.tick);
     // Ticks may be more frequent than the clock that they wait for.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -193,7 +220,7 @@ async fn register_tick(desk: Arc<Desk>, mut registrar: Registrar) {
             Subscriber { callback, captured }
         });
         let id = desk.hub.register(subscriber);
-        registrar.registered(&desk.hub, id);
+        lock(&desk.registrar).registered(&desk.hub, id);
     }
 }
 
@@ -204,7 +231,7 @@ impl Desk {
             ask: 1_002 + symbol,
         });
         Self {
-            mode,
+            registrar: Mutex::new(Registrar::new(mode)),
             tick,
             prices: Mutex::new(opening.collect()),
             hub: Hub::new(mode),
@@ -234,6 +261,26 @@ async fn correct_price(
 }
 
 impl Case for Desk {
+    fn mode(&self) -> Mode {
+        lock(&self.registrar).mode()
+    }
+
+    fn switch(&self, to: Mode) {
+        // The registrar that keeps all must not meet the map that has a bound:
+        // what a tick registers in between goes with the leaking one.
+        let registrar = Registrar::new(to);
+        match to {
+            Mode::Fixed => {
+                *lock(&self.registrar) = registrar;
+                self.hub.start_anew(to);
+            }
+            Mode::Leaking => {
+                self.hub.start_anew(to);
+                *lock(&self.registrar) = registrar;
+            }
+        }
+    }
+
     fn retained(&self) -> Retained {
         let registered = lock(&self.hub.registered);
         let table = registered.table.bytes(&registered.callbacks);
@@ -247,11 +294,7 @@ impl Case for Desk {
     }
 
     fn background(self: Arc<Self>) -> Option<Background> {
-        let registrar = match self.mode {
-            Mode::Leaking => Registrar::KeepAll,
-            Mode::Fixed => Registrar::Latest(None),
-        };
-        Some(Box::pin(register_tick(self, registrar)))
+        Some(Box::pin(register_tick(self)))
     }
 }
 

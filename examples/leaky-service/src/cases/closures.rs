@@ -35,7 +35,6 @@ const MAX_WAIT: Duration = RETRY_AFTER
     .saturating_mul(MAX_ATTEMPTS);
 
 pub(super) struct Outbox {
-    settle: Box<dyn Settle>,
     partner: Partner,
     group: Group,
     queue: Mutex<Queue>,
@@ -45,6 +44,7 @@ pub(super) struct Outbox {
 trait Settle: Send + Sync {
     fn accepts(&self, waiting: usize) -> bool;
     fn done(&self, queue: &mut Queue, id: u64);
+    fn mode(&self) -> Mode;
 }
 
 type Retry = Box<dyn FnMut(&Partner) -> Outcome + Send>;
@@ -70,6 +70,7 @@ impl HeapBytes for Pending {
 }
 
 struct Queue {
+    settle: &'static dyn Settle,
     pending: TrackedHashMap<u64, Pending>,
     /// In the order of their time, since all wait equally long.
     due: VecDeque<(Instant, u64)>,
@@ -87,6 +88,10 @@ impl Settle for KeepAll {
     }
 
     fn done(&self, _queue: &mut Queue, _id: u64) {}
+
+    fn mode(&self) -> Mode {
+        Mode::Leaking
+    }
 }
 
 /// The repair: what is done goes, and only so many may wait.
@@ -101,6 +106,48 @@ impl Settle for RemoveDone {
         if let Some(pending) = queue.pending.remove(&id) {
             queue.heap -= pending.heap_bytes();
         }
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Fixed
+    }
+}
+
+impl Queue {
+    fn new(mode: Mode) -> Self {
+        let pending = TrackedHashMap::named("closures");
+        let (settle, pending): (&'static dyn Settle, _) = match mode {
+            Mode::Leaking => (&KeepAll, pending),
+            Mode::Fixed => {
+                let bounded = pending.max_entries(MAX_PENDING as u64);
+                (&RemoveDone, bounded.expected_ttl(MAX_WAIT))
+            }
+        };
+        Self {
+            settle,
+            pending,
+            due: VecDeque::new(),
+            next_id: 0,
+            table: TableMark::default(),
+            heap: 0,
+        }
+    }
+
+    fn insert(&mut self, id: u64, pending: Pending) {
+        self.heap += pending.heap_bytes();
+        self.pending.insert(id, pending);
+        self.table.observe(&self.pending);
+    }
+
+    /// Takes over what is still to be delivered: that was promised.
+    fn take_over(&mut self, old: &mut Self) {
+        self.next_id = old.next_id;
+        for &(_, id) in &old.due {
+            if let Some(pending) = old.pending.remove(&id) {
+                self.insert(id, pending);
+            }
+        }
+        self.due = std::mem::take(&mut old.due);
     }
 }
 
@@ -124,25 +171,10 @@ impl Partner {
 
 impl Outbox {
     pub(super) fn new(mode: Mode) -> Self {
-        let pending = TrackedHashMap::named("closures");
-        let (settle, pending): (Box<dyn Settle>, _) = match mode {
-            Mode::Leaking => (Box::new(KeepAll), pending),
-            Mode::Fixed => {
-                let bounded = pending.max_entries(MAX_PENDING as u64);
-                (Box::new(RemoveDone), bounded.expected_ttl(MAX_WAIT))
-            }
-        };
         Self {
-            settle,
             partner: Partner::default(),
-            group: pending.group(),
-            queue: Mutex::new(Queue {
-                pending,
-                due: VecDeque::new(),
-                next_id: 0,
-                table: TableMark::default(),
-                heap: 0,
-            }),
+            group: Group::named("closures"),
+            queue: Mutex::new(Queue::new(mode)),
         }
     }
 
@@ -161,7 +193,10 @@ impl Outbox {
             pending.last = Some(outcome);
             match outcome {
                 Outcome::Refused => queue.due.push_back((now + RETRY_AFTER, id)),
-                Outcome::Delivered | Outcome::GivenUp => self.settle.done(&mut queue, id),
+                Outcome::Delivered | Outcome::GivenUp => {
+                    let settle = queue.settle;
+                    settle.done(&mut queue, id);
+                }
             }
         }
     }
@@ -179,7 +214,7 @@ fn schedule_retry(
     body: Bytes,
 ) -> Ready<Response> {
     let mut queue = lock(&outbox.queue);
-    if !outbox.settle.accepts(queue.pending.len()) {
+    if !queue.settle.accepts(queue.pending.len()) {
         let retry_after = [(header::RETRY_AFTER, "1")];
         let full = (StatusCode::SERVICE_UNAVAILABLE, retry_after, "queue full\n");
         return ready(full.into_response());
@@ -213,9 +248,7 @@ fn schedule_retry(
     let queue = &mut *queue;
     let id = queue.next_id;
     queue.next_id += 1;
-    queue.heap += pending.heap_bytes();
-    queue.pending.insert(id, pending);
-    queue.table.observe(&queue.pending);
+    queue.insert(id, pending);
     queue.due.push_back((Instant::now() + RETRY_AFTER, id));
     ready((StatusCode::ACCEPTED, format!("{id}\n")).into_response())
 }
@@ -247,6 +280,19 @@ async fn deliver_due(outbox: Arc<Outbox>) {
 }
 
 impl Case for Outbox {
+    fn mode(&self) -> Mode {
+        lock(&self.queue).settle.mode()
+    }
+
+    fn switch(&self, to: Mode) {
+        let mut queue = lock(&self.queue);
+        let mut old = std::mem::replace(&mut *queue, Queue::new(to));
+        queue.take_over(&mut old);
+        drop(queue);
+        // Dropped when nobody waits for the lock any more: it may be large.
+        drop(old);
+    }
+
     fn retained(&self) -> Retained {
         let queue = lock(&self.queue);
         let table = queue.table.bytes(&queue.pending);
@@ -262,5 +308,41 @@ impl Case for Outbox {
 
     fn background(self: Arc<Self>) -> Option<Background> {
         Some(Box::pin(deliver_due(self)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accept(outbox: &Arc<Outbox>) {
+        let answer = schedule_retry(
+            State(Arc::clone(outbox)),
+            Path("billing".to_owned()),
+            HeaderMap::new(),
+            Bytes::from_static(b"{}"),
+        );
+        assert_eq!(answer.into_inner().status(), StatusCode::ACCEPTED);
+    }
+
+    #[test]
+    fn a_repair_drops_what_is_done_and_delivers_the_rest() {
+        let outbox = Arc::new(Outbox::new(Mode::Leaking));
+        let calls = || outbox.partner.calls.load(Ordering::Relaxed);
+        for _ in 0..3 {
+            accept(&outbox);
+        }
+        outbox.deliver(Instant::now() + RETRY_AFTER);
+        assert_eq!((calls(), outbox.retained().entries), (3, 3));
+        for _ in 0..2 {
+            accept(&outbox);
+        }
+        outbox.switch(Mode::Fixed);
+        assert_eq!((calls(), outbox.retained().entries), (3, 2));
+        accept(&outbox);
+        // Under a number of its own, not in the place of one that waits.
+        assert_eq!(outbox.retained().entries, 3);
+        outbox.deliver(Instant::now() + RETRY_AFTER);
+        assert_eq!((calls(), outbox.retained().entries), (6, 0));
     }
 }

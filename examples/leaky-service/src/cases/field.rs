@@ -43,6 +43,14 @@ trait Cache: Send {
     fn get(&self, key: &Key, now: Instant) -> Option<Arc<Report>>;
     fn put(&mut self, key: Key, report: Arc<Report>, now: Instant);
     fn retained(&self) -> Retained;
+    fn mode(&self) -> Mode;
+}
+
+fn cache(mode: Mode) -> Box<dyn Cache> {
+    match mode {
+        Mode::Leaking => Box::new(Forever::default()),
+        Mode::Fixed => Box::new(Windowed::starting(Instant::now())),
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -120,6 +128,10 @@ impl Cache for Forever {
         let table = self.table.bytes(&self.reports);
         Retained::by_map(self.reports.len(), table, self.heap)
     }
+
+    fn mode(&self) -> Mode {
+        Mode::Leaking
+    }
 }
 
 /// The repair: whole days as key, and a map that is dropped with its window.
@@ -165,16 +177,16 @@ impl Cache for Windowed {
     fn retained(&self) -> Retained {
         self.current.retained()
     }
+
+    fn mode(&self) -> Mode {
+        Mode::Fixed
+    }
 }
 
 impl Reporter {
     pub(super) fn new(mode: Mode) -> Self {
-        let cache: Box<dyn Cache> = match mode {
-            Mode::Leaking => Box::new(Forever::default()),
-            Mode::Fixed => Box::new(Windowed::starting(Instant::now())),
-        };
         Self {
-            cache: Mutex::new(cache),
+            cache: Mutex::new(cache(mode)),
             group: Group::named("field"),
         }
     }
@@ -254,6 +266,18 @@ fn respond(report: Arc<Report>) -> Response {
 }
 
 impl Case for Reporter {
+    fn mode(&self) -> Mode {
+        lock(&self.cache).mode()
+    }
+
+    /// What is rendered meanwhile goes to the new cache under a key of the old
+    /// one, and is never hit there.
+    fn switch(&self, to: Mode) {
+        // Dropped when nobody waits for the lock any more: it may be large.
+        let old = std::mem::replace(&mut *lock(&self.cache), cache(to));
+        drop(old);
+    }
+
     fn retained(&self) -> Retained {
         lock(&self.cache).retained()
     }

@@ -34,7 +34,6 @@ const BUCKETS: usize = 160;
 const MAX_PATH: usize = 256;
 
 pub(super) struct Metrics {
-    keys: Box<dyn Keys>,
     group: Group,
     registry: Mutex<Registry>,
 }
@@ -42,6 +41,7 @@ pub(super) struct Metrics {
 /// Which series a request belongs to.
 trait Keys: Send + Sync {
     fn key(&self, beacon: &Beacon<'_>, series: &HashMap<Key, Series>) -> Key;
+    fn mode(&self) -> Mode;
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -60,6 +60,7 @@ impl HeapBytes for Key {
 }
 
 struct Registry {
+    keys: &'static dyn Keys,
     series: TrackedHashMap<Key, Series>,
     table: TableMark,
     heap: usize,
@@ -107,6 +108,10 @@ impl Keys for PerUser {
     fn key(&self, beacon: &Beacon<'_>, _series: &HashMap<Key, Series>) -> Key {
         Key::User(beacon.user)
     }
+
+    fn mode(&self) -> Mode {
+        Mode::Leaking
+    }
 }
 
 /// The repair: as many series as there are routes, and no more than a limit.
@@ -120,6 +125,10 @@ impl Keys for PerRoute {
         } else {
             Key::Route(OTHER.into())
         }
+    }
+
+    fn mode(&self) -> Mode {
+        Mode::Fixed
     }
 }
 
@@ -146,19 +155,25 @@ fn bucket(millis: f64) -> usize {
 
 impl Metrics {
     pub(super) fn new(mode: Mode) -> Self {
+        Self {
+            group: Group::named("metrics"),
+            registry: Mutex::new(Registry::new(mode)),
+        }
+    }
+}
+
+impl Registry {
+    fn new(mode: Mode) -> Self {
         let series = TrackedHashMap::named("metrics");
-        let (keys, series): (Box<dyn Keys>, _) = match mode {
-            Mode::Leaking => (Box::new(PerUser), series),
-            Mode::Fixed => (Box::new(PerRoute), series.max_entries(MAX_SERIES as u64)),
+        let (keys, series): (&'static dyn Keys, _) = match mode {
+            Mode::Leaking => (&PerUser, series),
+            Mode::Fixed => (&PerRoute, series.max_entries(MAX_SERIES as u64)),
         };
         Self {
             keys,
-            group: series.group(),
-            registry: Mutex::new(Registry {
-                series,
-                table: TableMark::default(),
-                heap: 0,
-            }),
+            series,
+            table: TableMark::default(),
+            heap: 0,
         }
     }
 }
@@ -178,7 +193,7 @@ fn count_request(State(metrics): State<Arc<Metrics>>, body: Bytes) -> Ready<Resp
     }
     let mut registry = lock(&metrics.registry);
     let registry = &mut *registry;
-    let key = metrics.keys.key(&beacon, &registry.series);
+    let key = registry.keys.key(&beacon, &registry.series);
     let key_bytes = key.heap_bytes();
     let (series, before) = match registry.series.entry(key) {
         Entry::Occupied(entry) => {
@@ -240,6 +255,17 @@ async fn show_busiest(State(metrics): State<Arc<Metrics>>) -> Json<Option<Busies
 }
 
 impl Case for Metrics {
+    fn mode(&self) -> Mode {
+        lock(&self.registry).keys.mode()
+    }
+
+    /// Counting starts anew, under the other keys.
+    fn switch(&self, to: Mode) {
+        // Dropped when nobody waits for the lock any more: it may be large.
+        let old = std::mem::replace(&mut *lock(&self.registry), Registry::new(to));
+        drop(old);
+    }
+
     fn retained(&self) -> Retained {
         let registry = lock(&self.registry);
         let table = registry.table.bytes(&registry.series);

@@ -20,10 +20,12 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use clap::ValueEnum;
-use serde::Serialize;
+use heaplens::maps::Group;
+use serde::{Deserialize, Serialize};
 
 /// A leak by the name under which `--case` and `/stats` know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CaseName {
     /// A session cache that nothing expires
     Sessions,
@@ -113,6 +115,14 @@ pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// One leak with its routes.
 pub trait Case: Send + Sync {
+    /// Which implementation runs.
+    fn mode(&self) -> Mode;
+
+    /// Goes over to the other implementation while the service runs, as a
+    /// restart would: what the map holds is let go of. The map's name, by which
+    /// it is known outside, stays. Costs what it takes to drop all of it.
+    fn switch(&self, to: Mode);
+
     /// What it holds now. Constant time, under the lock of the map.
     fn retained(&self) -> Retained;
 
@@ -133,6 +143,12 @@ pub fn build(name: CaseName, mode: Mode, tick: Duration) -> Arc<dyn Case> {
         CaseName::Field => Arc::new(field::Reporter::new(mode)),
         CaseName::Callbacks => Arc::new(callbacks::Desk::new(mode, tick)),
     }
+}
+
+/// Takes back what the repaired form has declared of its map.
+pub(crate) fn undeclare(name: CaseName) {
+    let group = Group::named(name.as_str()).max_entries(0);
+    let _ = group.expected_ttl(Duration::ZERO);
 }
 
 /// The most entries that the repaired form of a case holds.

@@ -46,6 +46,14 @@ trait Store: Send {
     fn remove(&mut self, id: u64) -> bool;
     fn sweep(&mut self, now: Instant);
     fn retained(&self) -> Retained;
+    fn mode(&self) -> Mode;
+}
+
+fn store(mode: Mode) -> Box<dyn Store> {
+    match mode {
+        Mode::Leaking => Box::new(Forever::default()),
+        Mode::Fixed => Box::new(Expiring::default()),
+    }
 }
 
 struct Session {
@@ -127,6 +135,10 @@ impl Store for Forever {
         let table = self.table.bytes(&self.sessions);
         Retained::by_map(self.sessions.len(), table, self.heap)
     }
+
+    fn mode(&self) -> Mode {
+        Mode::Leaking
+    }
 }
 
 /// The repair: the oldest go when they have expired or when there are too many.
@@ -186,6 +198,10 @@ impl Store for Expiring {
     fn retained(&self) -> Retained {
         self.sessions.retained().and(queue_bytes(&self.order))
     }
+
+    fn mode(&self) -> Mode {
+        Mode::Fixed
+    }
 }
 
 /// Body of `POST /sessions`. It borrows from the request, so that what outlives
@@ -214,12 +230,8 @@ struct Item<'a> {
 
 impl Sessions {
     pub(super) fn new(mode: Mode) -> Self {
-        let store: Box<dyn Store> = match mode {
-            Mode::Leaking => Box::new(Forever::default()),
-            Mode::Fixed => Box::new(Expiring::default()),
-        };
         Self {
-            store: Mutex::new(store),
+            store: Mutex::new(store(mode)),
             group: Group::named("sessions"),
             next: AtomicU64::new(0),
             keys: RandomState::new(),
@@ -330,6 +342,17 @@ async fn sweep(sessions: Arc<Sessions>) {
 }
 
 impl Case for Sessions {
+    fn mode(&self) -> Mode {
+        lock(&self.store).mode()
+    }
+
+    /// Everybody has to log in again.
+    fn switch(&self, to: Mode) {
+        // Dropped when nobody waits for the lock any more: it may be large.
+        let old = std::mem::replace(&mut *lock(&self.store), store(to));
+        drop(old);
+    }
+
     fn retained(&self) -> Retained {
         lock(&self.store).retained()
     }

@@ -52,6 +52,12 @@ impl Driven {
         }
     }
 
+    /// Goes over to the other form, as `POST /repair` and `POST /break` do.
+    pub(crate) fn switch(&self, to: Mode) {
+        let switched = self.service.switch(Some(self.case), to);
+        switched.expect("the case runs");
+    }
+
     /// What it holds by its own count.
     pub(crate) fn retained(&self) -> Retained {
         let stats = self.service.stats();

@@ -27,15 +27,35 @@ pub(crate) fn tool(variable: &str) -> PathBuf {
 }
 
 /// Asks again and again until there is an answer.
-pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    wait_long_for(what, PATIENCE, ask)
+}
+
+/// As [`wait_for`], for what takes its time.
+pub(crate) fn wait_long_for<T>(
+    what: &str,
+    patience: Duration,
+    mut ask: impl FnMut() -> Option<T>,
+) -> T {
     let start = Instant::now();
     loop {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(start.elapsed() < PATIENCE, "no {what} after {PATIENCE:?}");
+        assert!(start.elapsed() < patience, "no {what} after {patience:?}");
         thread::sleep(POLL);
     }
+}
+
+/// The address in the log of a server of the Prometheus family.
+pub(crate) fn listening_on(log: &str) -> Option<String> {
+    // Complete only when the next line has begun.
+    let (complete, _) = log.rsplit_once('\n')?;
+    let line = complete
+        .lines()
+        .find(|line| line.contains("\"Listening on\""))?;
+    let (_, address) = line.rsplit_once("address=")?;
+    Some(address.to_owned())
 }
 
 /// Runs a program to its end, which is expected to be a good one.

@@ -7,9 +7,28 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::curl;
-use crate::process::{Directory, Process, tool, wait_for};
+use crate::process::{Directory, Process, listening_on, tool, wait_for};
+use crate::scale::Scale;
+use crate::shipped;
 
-/// A server with a single target, killed when dropped.
+/// A memory limit of 1 GB for processes that run without one, so that the
+/// rules that need one are seen to work.
+const LIMIT: &str = "groups:
+  - name: limit
+    rules:
+      - record: process_memory_limit_bytes
+        expr: 0 * process_start_time_seconds + 1e9
+";
+
+/// Instead of the limit that the test may run under.
+const WITHOUT_LIMIT: &str = "  - job_name: heaplens
+    metric_relabel_configs:
+      - source_labels: [__name__]
+        regex: process_memory_limit_bytes
+        action: drop
+";
+
+/// A server, killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Prometheus {
     _process: Process,
@@ -22,10 +41,9 @@ impl Prometheus {
     /// with `more` lines for its scrape configuration.
     pub(crate) fn start(variable: &'static str, agent: &str, more: &str) -> Self {
         let directory = Directory::new();
-        let configuration = directory.join("prometheus.yml");
         let target = agent.trim_start_matches("http://");
         fs::write(
-            &configuration,
+            directory.join("prometheus.yml"),
             format!(
                 "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n\
                  scrape_configs:\n  - job_name: leaky\n\
@@ -33,22 +51,61 @@ impl Prometheus {
             ),
         )
         .unwrap();
+        Self::launch(variable, directory)
+    }
+
+    /// Starts the server that the variable names as it is shipped: with all
+    /// rules, for these agents, and with alerts sent to `alertmanager`. Every
+    /// duration is scaled.
+    pub(crate) fn shipped(
+        variable: &'static str,
+        agents: &[&str],
+        alertmanager: &str,
+        scale: Scale,
+    ) -> Self {
+        let directory = Directory::new();
+        let mut text = shipped::read("prometheus/prometheus.yml");
+        if !text.contains("evaluation_interval:") {
+            // What a server does that is told nothing.
+            text = shipped::replace(&text, "global:\n", "global:\n  evaluation_interval: 1m\n");
+        }
+        for (from, to) in [
+            ("[\"127.0.0.1:6060\"]", format!("{agents:?}")),
+            ("127.0.0.1:9093", alertmanager.to_owned()),
+            ("rule_files:\n", "rule_files:\n  - limit.yml\n".to_owned()),
+            ("  - job_name: heaplens\n", WITHOUT_LIMIT.to_owned()),
+        ] {
+            text = shipped::replace(&text, from, &to);
+        }
+        fs::write(directory.join("prometheus.yml"), scale.apply(&text)).unwrap();
+        fs::write(directory.join("limit.yml"), LIMIT).unwrap();
+        fs::create_dir(directory.join("rules")).unwrap();
+        for (name, text) in shipped::rules() {
+            let path = directory.join(&format!("rules/{name}"));
+            fs::write(path, scale.apply(&text)).unwrap();
+        }
+        Self::launch(variable, directory)
+    }
+
+    /// Starts it with the `prometheus.yml` of the directory.
+    fn launch(variable: &'static str, directory: Directory) -> Self {
         let mut process = Process::start(
             variable,
             Command::new(tool(variable))
-                .arg(format!("--config.file={}", configuration.display()))
+                .arg(format!(
+                    "--config.file={}",
+                    directory.join("prometheus.yml").display()
+                ))
                 .arg(format!(
                     "--storage.tsdb.path={}",
                     directory.join("data").display()
                 ))
-                .arg("--web.listen-address=127.0.0.1:0"),
+                .arg("--web.listen-address=127.0.0.1:0")
+                // What did not get through is sent again soon.
+                .arg("--rules.alert.resend-delay=1s"),
         );
         let address = process.wait_for_log("address of Prometheus", |log| {
-            log.contains("Server is ready").then(|| {
-                let line = log.lines().find(|line| line.contains("\"Listening on\""))?;
-                line.rsplit_once("address=")
-                    .map(|(_, address)| address.to_owned())
-            })?
+            listening_on(log).filter(|_| log.contains("Server is ready"))
         });
         Self {
             _process: process,
@@ -104,6 +161,23 @@ impl Prometheus {
             let names = metadata.as_object()?;
             (!names.is_empty()).then(|| names.keys().cloned().collect())
         })
+    }
+
+    /// All results of a query: labels and value.
+    pub(crate) fn query(&self, query: &str) -> Vec<Value> {
+        let encoded = format!("query={query}");
+        let url = format!("{}/query", self.url);
+        let answer = curl::get_ok(&url, &["--get", "--data-urlencode", &encoded]);
+        let result = answer.json()["data"]["result"].take();
+        result.as_array().cloned().unwrap_or_default()
+    }
+
+    /// All rules as they are evaluated, and their alerts.
+    pub(crate) fn rules(&self) -> Vec<Value> {
+        let groups = self.data("/rules")["groups"].take();
+        let groups = groups.as_array().cloned().unwrap_or_default();
+        let rules = |group: &Value| group["rules"].as_array().cloned().unwrap_or_default();
+        groups.iter().flat_map(rules).collect()
     }
 
     /// The newest value of a series, as a query gives it.

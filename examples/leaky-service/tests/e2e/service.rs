@@ -25,6 +25,8 @@ pub(crate) struct Setup {
     pub(crate) requests: Option<u64>,
     /// Address of the agent.
     pub(crate) listen: String,
+    /// Ends it after so many seconds.
+    pub(crate) duration: u64,
     /// Address of the business API.
     pub(crate) service: String,
     pub(crate) environment: Vec<(&'static str, String)>,
@@ -38,6 +40,7 @@ impl Default for Setup {
             rate: FAST,
             requests: None,
             listen: ANY_PORT.to_owned(),
+            duration: 900,
             service: ANY_PORT.to_owned(),
             environment: Vec::new(),
         }
@@ -73,7 +76,7 @@ pub(crate) struct Service {
     pub(crate) process: Process,
     /// `http://127.0.0.1:PORT` of the agent.
     pub(crate) agent: String,
-    stats: String,
+    business: String,
 }
 
 /// The command. The duration ends it even if the test is killed in a way that
@@ -82,7 +85,8 @@ pub(crate) fn command(setup: &Setup) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_leaky-service"));
     command
         .args(["--listen", &setup.listen, "--service", &setup.service])
-        .args(["--rate", &setup.rate.to_string(), "--duration", "900"])
+        .args(["--rate", &setup.rate.to_string()])
+        .args(["--duration", &setup.duration.to_string()])
         .args(setup.fixed.then_some("--fixed"))
         .args(setup.requests.map(|n| format!("--requests={n}")))
         .args(setup.case.into_iter().flat_map(|case| ["--case", case]));
@@ -99,7 +103,7 @@ pub(crate) fn command(setup: &Setup) -> Command {
 impl Service {
     pub(crate) fn start(setup: &Setup) -> Self {
         let mut process = Process::start("leaky-service", &mut command(setup));
-        let (stats, agent) = process.wait_for_log("banner", |log| {
+        let (business, agent) = process.wait_for_log("banner", |log| {
             // The last line, so that the lines before it are complete.
             log.contains("Ctrl-C stops it.\n")
                 .then(|| (url(log, "/stats"), url(log, "/metrics")))
@@ -111,13 +115,25 @@ impl Service {
         Self {
             process,
             agent,
-            stats: format!("{stats}/stats"),
+            business,
         }
     }
 
     /// What the service says of itself.
     fn stats(&self) -> Value {
-        curl::get_ok(&self.stats, &[]).json()
+        curl::get_ok(&format!("{}/stats", self.business), &[]).json()
+    }
+
+    /// Repairs a case while it runs.
+    pub(crate) fn repair(&self, case: &str) {
+        let url = format!("{}/repair?case={case}", self.business);
+        let stats = curl::get_ok(&url, &["--request", "POST"]).json();
+        assert_eq!(stats["cases"][case]["mode"], "fixed", "{stats:#}");
+    }
+
+    /// The agent as Prometheus knows it.
+    pub(crate) fn instance(&self) -> &str {
+        self.agent.trim_start_matches("http://")
     }
 
     /// What a case holds by the service's own count.
