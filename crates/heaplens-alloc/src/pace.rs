@@ -15,10 +15,13 @@ use std::cell::Cell;
 /// How much of what was known each new figure replaces.
 const FRESH: f64 = 1.0 / 8.0;
 
-/// A figure counts for at most this many times what was expected: a pause
-/// between two bursts is not a slow burst, and a sample that lost the processor
-/// midway is not a costly one.
+/// The time between two looks counts for at most this many times what was
+/// expected: a pause between two bursts is not a slow burst.
 const OUTLIER: f64 = 4.0;
+
+/// How far each sample moves what one is said to cost, up or down: so this is the
+/// median of late, whatever a sample took that lost the processor midway.
+const STEP: f64 = 1.0 / 16.0;
 
 /// The first samples of a thread fill caches: they do not tell what the next
 /// ones will cost.
@@ -34,7 +37,7 @@ pub(crate) struct Pace {
     /// Bytes allocated and the time that this took, of late.
     bytes: Cell<f64>,
     nanos: Cell<f64>,
-    /// What a sample costs.
+    /// What a sample costs, the median.
     cost: Cell<f64>,
     samples: Cell<u32>,
 }
@@ -77,26 +80,29 @@ impl Pace {
             new
         } else if samples < WARM_UP {
             known.min(new)
+        } else if new > known {
+            known * (1.0 + STEP)
         } else {
-            known + FRESH * (new.min(OUTLIER * known) - known)
+            known / (1.0 + STEP)
         });
         self.samples.set(samples.saturating_add(1));
         taken
     }
 
     /// The interval to draw the next gap at, where `set` is the one that was
-    /// asked for and `share` the largest share of time that sampling may take:
-    /// `set` or a power of two times that.
+    /// asked for and `share` the largest share of time that sampling may take.
     pub(crate) fn interval(&self, set: u64, share: f64) -> u64 {
         if self.samples.get() < WARM_UP || self.nanos.get() <= 0.0 {
             return set;
         }
         let least = self.cost.get() * self.bytes.get() / self.nanos.get() / share;
+        // In steps of a quarter, so that what is in force does not change with
+        // each breath of the clock.
         let mut interval = set;
         while (interval as f64) < least && interval < HIGHEST {
-            interval *= 2;
+            interval += interval.div_ceil(4);
         }
-        interval
+        interval.min(HIGHEST.max(set))
     }
 }
 
@@ -168,7 +174,7 @@ mod tests {
                 if needed <= HIGHEST as f64 {
                     assert!(share <= SHARE, "{share} at {rate} B/ns, {cost} ns");
                     assert!(
-                        share > SHARE / 2.5 || needed < SET as f64,
+                        share > SHARE / 1.6 || needed < SET as f64,
                         "{share} at {rate} B/ns, {cost} ns: too seldom"
                     );
                 } else {
@@ -200,8 +206,11 @@ mod tests {
     #[test]
     fn a_sample_that_lost_the_processor_is_not_costly() {
         let mut thread = Thread::new();
-        thread.run(1 << 30, 0.5, 1_000);
-        thread.run(1, 0.5, 50_000_000);
+        thread.run(1 << 30, 1.0, 2_000);
+        for _ in 0..20 {
+            thread.run(1, 1.0, 50_000_000);
+            thread.run(2 * SET, 1.0, 2_000);
+        }
         assert_eq!(thread.pace.interval(SET, SHARE), SET);
     }
 

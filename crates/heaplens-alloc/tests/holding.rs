@@ -17,8 +17,8 @@ use heaplens_alloc::holder::{Held, Holder, Part, held};
 use heaplens_alloc::testing::reseed_thread;
 use heaplens_alloc::{Alloc, Tally, set_sample_interval, snapshot};
 
-static FAKE: Alloc<Fake> = Alloc::with(Fake);
-static SYSTEM: Alloc<System> = Alloc::with(System);
+static FAKE: Alloc<Fake> = Alloc::with(Fake).max_overhead_ppm(0);
+static SYSTEM: Alloc<System> = Alloc::with(System).max_overhead_ppm(0);
 
 fn holder(name: &str) -> Holder {
     Holder::register("map", name).expect("few are registered")

@@ -47,6 +47,8 @@ fn a_group_is_shown_with_its_figures() {
     map.extend((0..1000).map(|key| (key, Vec::new())));
     // 16 intervals long: sampled for certain, and it weighs what it is.
     map.insert(1000, vec![1; 8 << 20]);
+    // A removed entry may leave a tombstone, which hides room from capacity().
+    let capacity = map.capacity();
     map.remove(&0);
     for document in [
         json(address, "/debug/maps/shown"),
@@ -63,7 +65,7 @@ fn a_group_is_shown_with_its_figures() {
             ("instances_count", 1.into()),
             ("entries_count", 1000.into()),
             ("entries_max_instance_count", 1000.into()),
-            ("capacity_entries_count", map.capacity().into()),
+            ("capacity_entries_count", capacity.into()),
             ("inserts_count", 1001.into()),
             ("removes_count", 1.into()),
             ("max_entries_count", 5000.into()),
