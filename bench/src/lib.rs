@@ -3,15 +3,8 @@
 //! Every binary of this package is this library under another global allocator, so that two
 //! binaries differ in the allocator alone.
 
-mod workload;
-
-pub use workload::Workload;
-
+use heaplens_workloads::{Pair, at_depth};
 use std::process::ExitCode;
-
-/// Frames below the workload, about as many as below a handler of a web service: what a stack
-/// capture walks.
-const DEPTH: u32 = 33;
 
 /// Runs `<program> WORKLOAD COUNT`.
 ///
@@ -21,41 +14,29 @@ const DEPTH: u32 = 33;
 pub fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match parse(&arguments) {
-        Ok((workload, count)) => {
-            descend(DEPTH, workload, count);
+        Ok((pair, count)) => {
+            at_depth(|| pair.run(count));
             ExitCode::SUCCESS
         }
         Err(reason) => {
             eprintln!(
                 "{reason}\nusage: <program> WORKLOAD COUNT\nworkloads: {}",
-                Workload::names()
+                Pair::names()
             );
             ExitCode::from(2)
         }
     }
 }
 
-fn parse(arguments: &[String]) -> Result<(Workload, u64), String> {
+fn parse(arguments: &[String]) -> Result<(Pair, u64), String> {
     let [name, count] = arguments else {
         return Err(format!("two arguments wanted, got {}", arguments.len()));
     };
-    let workload = Workload::named(name).ok_or_else(|| format!("no workload {name:?}"))?;
+    let pair = Pair::named(name).ok_or_else(|| format!("no workload {name:?}"))?;
     let count = count
         .parse()
         .map_err(|_| format!("{count:?} is not a count"))?;
-    Ok((workload, count))
-}
-
-/// Calls itself `depth` times, then runs the workload.
-#[inline(never)]
-fn descend(depth: u32, workload: Workload, count: u64) {
-    if depth == 0 {
-        workload.run(count);
-    } else {
-        descend(depth - 1, workload, count);
-    }
-    // Keeps the call above from being a tail call, which would leave one frame only.
-    std::hint::black_box(depth);
+    Ok((pair, count))
 }
 
 #[cfg(test)]
@@ -76,8 +57,8 @@ mod tests {
 
     #[test]
     fn every_workload_runs() {
-        for name in Workload::names().split(' ') {
-            descend(3, Workload::named(name).unwrap(), 10);
+        for name in Pair::names().split(' ') {
+            at_depth(|| Pair::named(name).unwrap().run(10));
         }
     }
 }

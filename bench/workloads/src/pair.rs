@@ -1,10 +1,10 @@
-//! What is repeated: an allocation and its release.
+//! An allocation and its release, again and again.
 
 use std::hint::black_box;
 
 /// A kind of block, allocated and freed again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Workload {
+pub enum Pair {
     /// 8 bytes, aligned to 8: the smallest size class.
     Pair8,
     /// 64 bytes, aligned to 8: the ordinary case.
@@ -19,25 +19,25 @@ pub enum Workload {
     Pair8K,
 }
 
-const ALL: [(&str, Workload); 6] = [
-    ("pair8", Workload::Pair8),
-    ("pair64", Workload::Pair64),
-    ("aligned64", Workload::Aligned64),
-    ("zeroed64", Workload::Zeroed64),
-    ("grown64", Workload::Grown64),
-    ("pair8k", Workload::Pair8K),
+const ALL: [(&str, Pair); 6] = [
+    ("pair8", Pair::Pair8),
+    ("pair64", Pair::Pair64),
+    ("aligned64", Pair::Aligned64),
+    ("zeroed64", Pair::Zeroed64),
+    ("grown64", Pair::Grown64),
+    ("pair8k", Pair::Pair8K),
 ];
 
 #[repr(align(16))]
 struct Aligned(#[expect(dead_code, reason = "only its size and alignment matter")] [u8; 64]);
 
-impl Workload {
-    /// The workload of that name.
+impl Pair {
+    /// The pair of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         ALL.iter()
             .find(|(known, _)| *known == name)
-            .map(|&(_, workload)| workload)
+            .map(|&(_, pair)| pair)
     }
 
     /// The names of all, separated by spaces.
@@ -46,7 +46,7 @@ impl Workload {
         ALL.map(|(name, _)| name).join(" ")
     }
 
-    /// Repeats the workload `count` times. Each loop is a function of its own and does nothing
+    /// Repeats the pair `count` times. Each loop is a function of its own and does nothing
     /// beside the pair, so that the instructions counted are the allocator's.
     pub fn run(self, count: u64) {
         match self {

@@ -1,0 +1,66 @@
+"""The machine and the versions that the figures are of."""
+
+import os
+import platform
+import re
+import subprocess
+
+INTERESTING = ["tikv-jemallocator", "tikv-jemalloc-sys", "mimalloc", "libmimalloc-sys",
+               "stoolap-jemalloc", "mimalloc-pprof", "rpprof", "pprof-alloc", "dhat", "axum",
+               "tokio", "serde_json"]
+
+
+def describe(root):
+    return {
+        "processor": field("/proc/cpuinfo", "model name") or platform.processor(),
+        "cores": os.cpu_count(),
+        "memory": int((field("/proc/meminfo", "MemTotal") or "0").split()[0]) * 1024,
+        "virtual": "hypervisor" in (field("/proc/cpuinfo", "flags") or "").split(),
+        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "libc": " ".join(platform.libc_ver()),
+        "rustc": first_line("rustc", "--version"),
+        "valgrind": first_line("valgrind", "--version"),
+        "python": platform.python_version(),
+        "commit": commit(root),
+        "crates": versions(root),
+    }
+
+
+def load():
+    return [round(number, 2) for number in os.getloadavg()]
+
+
+def field(path, name):
+    try:
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                if line.partition(":")[0].strip() == name:
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return None
+
+
+def first_line(*command, cwd=None):
+    try:
+        result = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return result.stdout.partition("\n")[0].strip()
+
+
+def commit(root):
+    changed = first_line("git", "status", "--porcelain", "--untracked-files=no", cwd=root)
+    return first_line("git", "rev-parse", "--short", "HEAD", cwd=root) + (
+        " with changes" if changed not in ("", "unknown") else "")
+
+
+def versions(root):
+    """Of the crates that are compared, from the lock files."""
+    found = {}
+    for lock in ("bench/Cargo.lock", "bench/allocators/mimalloc-pprof/Cargo.lock"):
+        text = (root / lock).read_text(encoding="utf-8")
+        for name, version in re.findall(r'name = "([^"]+)"\nversion = "([^"]+)"', text):
+            if name in INTERESTING:
+                found[name] = version.partition("+")[0]
+    return {name: found[name] for name in INTERESTING if name in found}
