@@ -13,7 +13,7 @@ use crate::process::{PATIENCE, wait_long_for};
 use crate::prometheus::Prometheus;
 use crate::receiver::{Alert, Receiver};
 use crate::scale::{Scale, longest};
-use crate::service::{Service, Setup};
+use crate::service::{Service, Setup, every};
 use crate::shipped;
 
 /// The map that leaks. The business goes on in it when it is repaired.
@@ -108,7 +108,7 @@ fn service(scale: Scale, case: Option<&'static str>, rate: f64) -> Service {
         duration: (900.0 * scale.slowness()) as u64,
         // Fine samples: windows that are shortened have no time to level out
         // the error of coarse ones.
-        environment: vec![("HEAPLENS_SAMPLE_INTERVAL", "65536".to_owned())],
+        environment: every(64 << 10),
         ..Setup::default()
     })
 }

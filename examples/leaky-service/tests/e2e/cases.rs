@@ -1,7 +1,7 @@
 //! The five leaks: who holds the memory, and how much.
 
 use crate::pprof::{Fetched, Row};
-use crate::service::{Service, Setup};
+use crate::service::{Service, Setup, every};
 
 const MIB: u64 = 1 << 20;
 
@@ -97,7 +97,7 @@ fn find(leak: &Leak) -> f64 {
     let service = Service::start(&Setup {
         case: Some(leak.case),
         requests: leak.requests,
-        environment: vec![("HEAPLENS_SAMPLE_INTERVAL", leak.interval.to_string())],
+        environment: every(leak.interval),
         ..Setup::default()
     });
     match leak.requests {

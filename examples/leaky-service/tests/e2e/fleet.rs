@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::curl;
 use crate::pprof::Fetched;
-use crate::service::{Service, Setup};
+use crate::service::{Service, Setup, every};
 
 /// Requests that each replica has had.
 const REQUESTS: [u64; 3] = [4_000, 8_000, 16_000];
@@ -22,10 +22,7 @@ fn replicas() -> [Service; 3] {
         let service = Service::start(&Setup {
             case: Some("sessions"),
             requests: Some(requests),
-            environment: vec![
-                ("HEAPLENS_SAMPLE_INTERVAL", (64 << 10).to_string()),
-                ("HEAPLENS_TOKEN", TOKEN.to_owned()),
-            ],
+            environment: [every(64 << 10), vec![("HEAPLENS_TOKEN", TOKEN.to_owned())]].concat(),
             ..Setup::default()
         });
         service.wait_for_requests(&["sessions"], requests);

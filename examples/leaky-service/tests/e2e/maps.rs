@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::curl;
 use crate::pprof::Fetched;
 use crate::process::wait_for;
-use crate::service::{Retained, Service, Setup};
+use crate::service::{Retained, Service, Setup, every};
 
 /// The five leaks.
 const LEAKS: [&str; 5] = ["sessions", "metrics", "closures", "field", "callbacks"];
@@ -69,11 +69,7 @@ fn at_rest(case: Option<&'static str>, interval: u64, requests: u64) -> Service 
     let service = Service::start(&Setup {
         case,
         requests: Some(requests),
-        environment: vec![
-            ("HEAPLENS_SAMPLE_INTERVAL", interval.to_string()),
-            // All the samples that the interval gives, on a slow machine too.
-            ("HEAPLENS_MAX_OVERHEAD", "0".to_owned()),
-        ],
+        environment: every(interval),
         ..Setup::default()
     });
     match case {

@@ -32,6 +32,15 @@ pub(crate) struct Setup {
     pub(crate) environment: Vec<(&'static str, String)>,
 }
 
+/// The environment for samples at this interval: all of them, however slow the
+/// machine is.
+pub(crate) fn every(interval: u64) -> Vec<(&'static str, String)> {
+    vec![
+        ("HEAPLENS_SAMPLE_INTERVAL", interval.to_string()),
+        ("HEAPLENS_MAX_OVERHEAD", "0".to_owned()),
+    ]
+}
+
 impl Default for Setup {
     fn default() -> Self {
         Self {
