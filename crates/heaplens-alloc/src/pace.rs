@@ -19,8 +19,9 @@ const FRESH: f64 = 1.0 / 8.0;
 /// expected: a pause between two bursts is not a slow burst.
 const OUTLIER: f64 = 4.0;
 
-/// How far each sample moves what one is said to cost, up or down: so this is the
-/// median of late, whatever a sample took that lost the processor midway.
+/// How far each sample moves the median of what they cost, up or down. The mean
+/// counts a sample for at most [`OUTLIER`] medians: one that lost the processor
+/// midway is not a costly one.
 const STEP: f64 = 1.0 / 16.0;
 
 /// The first samples of a thread fill caches: they do not tell what the next
@@ -37,8 +38,9 @@ pub(crate) struct Pace {
     /// Bytes allocated and the time that this took, of late.
     bytes: Cell<f64>,
     nanos: Cell<f64>,
-    /// What a sample costs, the median.
-    cost: Cell<f64>,
+    /// What a sample costs of late: the median, and the mean without outliers.
+    median: Cell<f64>,
+    mean: Cell<f64>,
     samples: Cell<u32>,
 }
 
@@ -48,7 +50,8 @@ impl Pace {
             seen: Cell::new(0),
             bytes: Cell::new(0.0),
             nanos: Cell::new(0.0),
-            cost: Cell::new(0.0),
+            median: Cell::new(0.0),
+            mean: Cell::new(0.0),
             samples: Cell::new(0),
         }
     }
@@ -70,20 +73,33 @@ impl Pace {
         self.nanos.set(self.nanos.get() * (1.0 - FRESH) + nanos);
     }
 
+    /// Forgets when it was looked at last: what follows is not measured.
+    pub(crate) fn pause(&self) {
+        self.seen.set(0);
+    }
+
     /// Notes that a sample was taken since [`Pace::allocated`]. Returns what it
-    /// took.
+    /// took; 0 if that was not measured.
     pub(crate) fn sampled(&self, now: u64) -> u64 {
+        if self.seen.get() == 0 {
+            return 0;
+        }
         let taken = now.saturating_sub(self.seen.replace(now));
-        let (new, known) = (taken as f64, self.cost.get());
+        // Not 0, from which no step leads up again: the clock may be coarse.
+        let new = (taken as f64).max(1.0);
         let samples = self.samples.get();
-        self.cost.set(if samples == 0 {
-            new
-        } else if samples < WARM_UP {
-            known.min(new)
-        } else if new > known {
-            known * (1.0 + STEP)
+        let median = match self.median.get() {
+            _ if samples == 0 => new,
+            known if samples < WARM_UP => known.min(new),
+            known if new > known => known * (1.0 + STEP),
+            known => known / (1.0 + STEP),
+        };
+        self.median.set(median);
+        let mean = self.mean.get();
+        self.mean.set(if samples < WARM_UP {
+            median
         } else {
-            known / (1.0 + STEP)
+            mean + FRESH * (new.min(OUTLIER * median) - mean)
         });
         self.samples.set(samples.saturating_add(1));
         taken
@@ -95,7 +111,7 @@ impl Pace {
         if self.samples.get() < WARM_UP || self.nanos.get() <= 0.0 {
             return set;
         }
-        let least = self.cost.get() * self.bytes.get() / self.nanos.get() / share;
+        let least = self.mean.get() * self.bytes.get() / self.nanos.get() / share;
         // In steps of a quarter, so that what is in force does not change with
         // each breath of the clock.
         let mut interval = set;
@@ -261,6 +277,38 @@ mod tests {
         assert!(raised > SEEDS, "{raised} gaps were longer than usual");
         let z = sum / square.sqrt();
         assert!(z.abs() < 4.0, "biased by {z} standard errors");
+    }
+
+    /// Where samples cost different things the share is that of all of them.
+    #[test]
+    fn two_kinds_of_samples_keep_the_share() {
+        let mut thread = Thread::new();
+        let mut time = 0.0;
+        let mut random = Random::stream(3, 4);
+        for round in 0..20_000 {
+            let cost = if random.next() % 5 < 3 { 5_000 } else { 40_000 };
+            let before = thread.now;
+            let gap = thread.pace.interval(SET, SHARE);
+            thread.run(gap, 20.0, cost);
+            if round > 100 {
+                time += (thread.now - before) as f64;
+            } else {
+                thread.sampling = 0;
+            }
+        }
+        let share = thread.sampling as f64 / time;
+        assert!(share < 2.0 * SHARE, "{share}");
+    }
+
+    #[test]
+    fn what_is_not_measured_does_not_count() {
+        let pace = Pace::new();
+        pace.allocated(SET as i64, 1_000);
+        assert_eq!(pace.sampled(3_000), 2_000);
+        pace.pause();
+        assert_eq!(pace.sampled(3_600_000_000_000), 0);
+        pace.allocated(SET as i64, 3_600_000_001_000);
+        assert_eq!(pace.sampled(3_600_000_003_000), 2_000);
     }
 
     #[test]

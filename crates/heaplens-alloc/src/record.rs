@@ -41,9 +41,7 @@ pub(crate) unsafe fn alloc<A: GlobalAlloc>(
         }
         // SAFETY: by the caller's promise on `layout`.
         Decision::Sample { interval } => unsafe {
-            let block = sampled(inner, layout, zeroed, interval, defaults);
-            thread::sampled(interval);
-            block
+            sampled(inner, layout, zeroed, interval, defaults)
         },
     }
 }
@@ -148,7 +146,7 @@ impl Ticket {
         mark: Mark,
         defaults: &Defaults,
     ) -> Option<Self> {
-        thread::inside(|| {
+        let ticket = thread::inside(|| {
             let Some(store) = store::get_or_make(defaults) else {
                 store::count_drop(DropReason::NoMemory);
                 return None;
@@ -172,7 +170,9 @@ impl Ticket {
                 reserved,
                 block,
             })
-        })
+        });
+        thread::sampled(interval);
+        ticket
     }
 
     /// Enters the block that was obtained, at an address that [`fits`].
@@ -312,11 +312,7 @@ pub(crate) unsafe fn realloc<A: GlobalAlloc>(
     // SAFETY: the block was obtained in `old_shape` and is not in the table.
     let new = unsafe {
         match interval {
-            Some(interval) => {
-                let new = resize.sampled(interval, mark, defaults);
-                thread::sampled(interval);
-                new
-            }
+            Some(interval) => resize.sampled(interval, mark, defaults),
             None => resize.to(Shape::Plain, |_| true),
         }
     };

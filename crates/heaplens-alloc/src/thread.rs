@@ -181,6 +181,7 @@ impl State {
         let overhead = config::overhead_or_decide(defaults);
         // An interval of 1 is for exact figures.
         if set <= 1 || overhead == 0 {
+            self.pace.pause();
             return set;
         }
         self.pace.allocated(passed, os::exact_now());
@@ -215,7 +216,9 @@ impl State {
     }
 }
 
-/// Notes that the sample of the last [`decide`] has been taken, or given up.
+/// Notes that what a sample takes has been done since the last [`decide`], or
+/// been given up. To be called before the block is obtained: that is the
+/// program's own time.
 pub(crate) fn sampled(interval: u64) {
     if interval > 1 && config::max_overhead() > 0 {
         let taken = with(|state| state.pace.sampled(os::exact_now()));

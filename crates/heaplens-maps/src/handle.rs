@@ -233,8 +233,7 @@ impl Handle {
     pub(crate) fn heal(&self, len: usize, capacity: usize, bytes: u64) {
         if let Some(slot) = self.slot {
             slot.heal_entries(len as u64);
-            if capacity as u64 > slot.capacity() {
-                slot.set_table(capacity as u64, bytes);
+            if slot.raise_table(capacity as u64, bytes) {
                 slot.count_resize();
             }
         }

@@ -60,9 +60,9 @@ pub(crate) struct Slot {
     /// Of all maps that had the slot for its group. What was removed follows:
     /// all but the entries that are there.
     inserts: AtomicU64,
+    resizes: AtomicU64,
     /// Seconds since 1970, by the clock of [`crate::clock`].
     read: AtomicU32,
-    resizes: AtomicU32,
     /// Taken: the slot's own number, and [`SHARED`]. Free: the next free slot's
     /// number plus one.
     link: AtomicU32,
@@ -110,8 +110,8 @@ impl Slot {
             capacity: AtomicU64::new(0),
             table_bytes: AtomicU64::new(0),
             inserts: AtomicU64::new(0),
+            resizes: AtomicU64::new(0),
             read: AtomicU32::new(0),
-            resizes: AtomicU32::new(0),
             link: AtomicU32::new(0),
         }
     }
@@ -212,6 +212,7 @@ impl Slot {
         fence(Ordering::Release);
         self.inserts.store(0, Ordering::Relaxed);
         self.resizes.store(0, Ordering::Relaxed);
+        self.read.store(0, Ordering::Relaxed);
         (former.group() != GroupId::NONE).then(|| (former.group(), flow))
     }
 
@@ -221,7 +222,7 @@ impl Slot {
             // Whoever sees an insert sees the entry too, or it would be taken
             // for removed.
             inserts: self.inserts.load(Ordering::Acquire),
-            resizes: u64::from(self.resizes.load(Ordering::Relaxed)),
+            resizes: self.resizes.load(Ordering::Relaxed),
         }
     }
 
@@ -309,6 +310,16 @@ impl Slot {
     pub(crate) fn set_table(&self, capacity: u64, bytes: u64) {
         self.capacity.store(capacity, Ordering::Relaxed);
         self.table_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// As [`Slot::set_table`] for a larger table, by several threads at a time.
+    /// `true` for one of them.
+    pub(crate) fn raise_table(&self, capacity: u64, bytes: u64) -> bool {
+        let raised = self.capacity.fetch_max(capacity, Ordering::Relaxed) < capacity;
+        if raised {
+            self.table_bytes.store(bytes, Ordering::Relaxed);
+        }
+        raised
     }
 
     /// Counts a change of the table's size.
