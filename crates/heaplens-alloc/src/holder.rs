@@ -111,26 +111,14 @@ impl Holder {
     /// block is alive, about a nanosecond a word where some are.
     #[inline]
     pub fn hold_value<T>(self, value: &T) {
-        if const { scan::may_own::<T>() } && any_live() {
-            words(value, |word| {
-                if live::may_hold(word) {
-                    self.hold_found(word);
-                }
-            });
-        }
+        each_candidate(value, |address| self.hold_found(address));
     }
 
     /// Takes this holder's marks off the blocks that a value owns, found as
     /// [`Holder::hold_value`] finds them. Marks of other holders stay.
     #[inline]
     pub fn release_value<T>(self, value: &T) {
-        if const { scan::may_own::<T>() } && any_live() {
-            words(value, |word| {
-                if live::may_hold(word) {
-                    self.release_found(word);
-                }
-            });
-        }
+        each_candidate(value, |address| self.release_found(address));
     }
 
     #[cold]
@@ -174,6 +162,18 @@ impl Holder {
     /// All that are registered.
     pub(crate) fn all() -> impl Iterator<Item = Holder> {
         LABELS.ids().map(Holder)
+    }
+}
+
+/// Calls `visit` with the words of a value at which a sampled live block may begin.
+#[inline(always)]
+fn each_candidate<T>(value: &T, visit: impl Fn(usize)) {
+    if const { scan::may_own::<T>() } && any_live() {
+        words(value, |word| {
+            if live::may_hold(word) {
+                visit(word);
+            }
+        });
     }
 }
 

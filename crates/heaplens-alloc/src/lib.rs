@@ -70,6 +70,7 @@ mod tally;
 mod thread;
 pub mod watch;
 mod watches;
+mod word;
 
 pub use config::{
     DEFAULT_MAX_OVERHEAD, DEFAULT_MEMORY_BUDGET, DEFAULT_SAMPLE_INTERVAL, EnvironmentError,

@@ -5,6 +5,13 @@
 //! asked of its type. Words that are no addresses do no harm: what becomes of a
 //! word is a look into a table of addresses, and no word is ever dereferenced.
 
+#[cfg(all(
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    target_pointer_width = "64",
+    not(miri)
+))]
+use crate::word;
+
 /// Bytes of a word, and the alignment at which pointers lie.
 const WORD: usize = 8;
 
@@ -69,13 +76,12 @@ fn each_word<T>(value: &T, read: impl Fn(*const usize) -> usize, mut visit: impl
 ))]
 #[inline(always)]
 fn read(address: *const usize) -> usize {
-    let word: usize;
     // SAFETY:
-    // To the language this block is the choice of an arbitrary number. It
-    // touches no memory of the abstract machine and has no other effect, and
-    // what follows is right for every number: a word that is the address of a
-    // live sampled block moves that block's bytes to another row of a profile,
-    // any other word is passed over. Therefore
+    // To the language this is the choice of an arbitrary number. It touches no
+    // memory of the abstract machine and has no other effect, and what follows
+    // is right for every number: a word that is the address of a live sampled
+    // block moves that block's bytes to another row of a profile, any other word
+    // is passed over. Therefore
     // * bytes that are not initialised (padding, the inactive rest of an enum, a
     //   `MaybeUninit`) are never read as a value of any type. An ordinary read
     //   of them would be undefined; the instruction takes what is in the cell;
@@ -87,26 +93,7 @@ fn read(address: *const usize) -> usize {
     // To the processor it is a load. It cannot fault: the callers pass addresses
     // of whole aligned words between the start and the end of a value behind a
     // reference, which is memory that is mapped and readable.
-    // The options say what the instruction does: it reads memory (so that what
-    // the program wrote before is there), writes none, and leaves stack and
-    // flags alone.
-    unsafe {
-        #[cfg(target_arch = "x86_64")]
-        std::arch::asm!(
-            "mov {word}, qword ptr [{address}]",
-            address = in(reg) address,
-            word = lateout(reg) word,
-            options(nostack, preserves_flags, readonly),
-        );
-        #[cfg(target_arch = "aarch64")]
-        std::arch::asm!(
-            "ldr {word}, [{address}]",
-            address = in(reg) address,
-            word = lateout(reg) word,
-            options(nostack, preserves_flags, readonly),
-        );
-    }
-    word
+    unsafe { word::read(address) }
 }
 
 /// Where the reading above is not possible every word is none that points.

@@ -14,24 +14,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use common::alone;
+use common::holders::{held_by, holder};
 use common::random::Random;
 use common::symbols::passes_through;
-use heaplens_alloc::holder::{Held, Holder, MAX_HOLDERS, Part, any_live, held, words};
+use heaplens_alloc::holder::{Holder, MAX_HOLDERS, Part, any_live, held, words};
 use heaplens_alloc::{Alloc, Site, Snapshot, Tally, set_sample_interval, snapshot};
 
 #[global_allocator]
 static ALLOC: Alloc<System> = Alloc::with(System).sample_interval(1);
-
-fn holder(name: &str) -> Holder {
-    Holder::register("map", name).expect("few are registered")
-}
-
-fn held_by(holder: Holder) -> Held {
-    held()
-        .into_iter()
-        .find(|held| held.holder == holder)
-        .expect("registered")
-}
 
 fn contents(holder: Holder) -> (f64, f64) {
     let tally = held_by(holder).contents;

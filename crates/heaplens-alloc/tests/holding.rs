@@ -10,26 +10,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use common::blocks::{Block, Blocks, layout, obtain, release, release_all};
 use common::estimate::{Scores, Truth};
 use common::fake::Fake;
+use common::holders::{held_by, holder};
 use common::ledger::{Ledger, refusing};
 use common::random::Random;
 use common::{alone, assert_nothing_is_in_use};
-use heaplens_alloc::holder::{Held, Holder, Part, held};
+use heaplens_alloc::holder::{Holder, Part};
 use heaplens_alloc::testing::reseed_thread;
 use heaplens_alloc::{Alloc, Tally, set_sample_interval, snapshot};
 
 static FAKE: Alloc<Fake> = Alloc::with(Fake).max_overhead_ppm(0);
 static SYSTEM: Alloc<System> = Alloc::with(System).max_overhead_ppm(0);
-
-fn holder(name: &str) -> Holder {
-    Holder::register("map", name).expect("few are registered")
-}
-
-fn held_by(holder: Holder) -> Held {
-    held()
-        .into_iter()
-        .find(|held| held.holder == holder)
-        .expect("registered")
-}
 
 /// What is held is estimated like anything else: unbiased, and as precise as
 /// theory has it.

@@ -22,6 +22,8 @@ mod papaya;
 pub mod quick_cache;
 #[cfg(feature = "scc")]
 mod scc;
+#[cfg(any(feature = "mini-moka", feature = "moka", feature = "moka-future"))]
+mod weighted;
 
 /// The bound of a cache that counts weights, in entries: known only while each
 /// entry weighs one, as it does where the program has no weigher.

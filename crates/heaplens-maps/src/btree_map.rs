@@ -13,6 +13,7 @@ use heaplens_alloc::holder;
 
 use crate::group::Group;
 use crate::handle::Handle;
+use crate::methods::map_methods;
 use crate::origin::Origin;
 use crate::watched::{Watched, tracking_methods};
 
@@ -84,26 +85,7 @@ impl<K, V> TrackedBTreeMap<K, V> {
     }
 
     tracking_methods!(BTreeMap<K, V>);
-
-    /// As [`BTreeMap::into_keys`].
-    pub fn into_keys(self) -> IntoKeys<K, V> {
-        self.into_inner().into_keys()
-    }
-
-    /// As [`BTreeMap::into_values`].
-    pub fn into_values(self) -> IntoValues<K, V> {
-        self.into_inner().into_values()
-    }
-
-    /// As [`BTreeMap::iter_mut`].
-    pub fn iter_mut(&mut self) -> IterMut<'_, K, V> {
-        self.0.expose_values().iter_mut()
-    }
-
-    /// As [`BTreeMap::values_mut`].
-    pub fn values_mut(&mut self) -> ValuesMut<'_, K, V> {
-        self.0.expose_values().values_mut()
-    }
+    map_methods!(BTreeMap);
 
     /// As [`BTreeMap::clear`].
     pub fn clear(&mut self) {

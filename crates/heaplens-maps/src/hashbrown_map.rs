@@ -10,8 +10,10 @@ use hashbrown::hash_map::{
 };
 use hashbrown::{DefaultHashBuilder, Equivalent, HashMap, TryReserveError};
 
+use crate::constructors::constructors;
 use crate::group::Group;
 use crate::handle::Handle;
+use crate::methods::{map_methods, swiss_map_methods, swiss_table_methods};
 use crate::origin::Origin;
 use crate::watched::{Watched, tracking_methods};
 
@@ -36,120 +38,12 @@ pub use iter::{Drain, ExtractIf};
 /// hashbrown's own through `DerefMut`, and so are raw entries.
 pub struct TrackedHashbrownMap<K, V, S = DefaultHashBuilder>(Watched<HashMap<K, V, S>>);
 
-impl<K, V> TrackedHashbrownMap<K, V, DefaultHashBuilder> {
-    /// As [`HashMap::new`], in the group of the caller's place in the source.
-    #[must_use]
-    #[track_caller]
-    pub fn new() -> Self {
-        Self::with_hasher(DefaultHashBuilder::default())
-    }
-
-    /// An empty map of the group `name`. As [`Group::named`], except that a
-    /// known name costs no lock.
-    #[must_use]
-    pub fn named(name: &'static str) -> Self {
-        Self::named_with_hasher(name, DefaultHashBuilder::default())
-    }
-
-    /// An empty map of a group.
-    #[must_use]
-    pub fn in_group(group: Group) -> Self {
-        Self(Watched::new(HashMap::new(), Handle::in_group(group)))
-    }
-
-    /// As [`HashMap::with_capacity`], in the group of the caller's place in the
-    /// source.
-    #[must_use]
-    #[track_caller]
-    pub fn with_capacity(capacity: usize) -> Self {
-        Self::with_capacity_and_hasher(capacity, DefaultHashBuilder::default())
-    }
-}
+constructors!([K, V] TrackedHashbrownMap, HashMap, DefaultHashBuilder);
 
 impl<K, V, S> TrackedHashbrownMap<K, V, S> {
-    /// As [`HashMap::with_hasher`]: constant, for maps in statics. In the group
-    /// of the caller's place in the source.
-    #[must_use]
-    #[track_caller]
-    pub const fn with_hasher(hash_builder: S) -> Self {
-        let map = HashMap::with_hasher(hash_builder);
-        Self(Watched::new(map, Handle::here()))
-    }
-
-    /// As [`TrackedHashbrownMap::named`], with a hasher; constant.
-    #[must_use]
-    pub const fn named_with_hasher(name: &'static str, hash_builder: S) -> Self {
-        let map = HashMap::with_hasher(hash_builder);
-        Self(Watched::new(map, Handle::new(Origin::Name(name))))
-    }
-
-    /// As [`HashMap::with_capacity_and_hasher`], in the group of the caller's
-    /// place in the source.
-    #[must_use]
-    #[track_caller]
-    pub fn with_capacity_and_hasher(capacity: usize, hash_builder: S) -> Self {
-        Self::from_inner(HashMap::with_capacity_and_hasher(capacity, hash_builder))
-    }
-
     tracking_methods!(HashMap<K, V, S>);
-
-    /// As [`HashMap::into_keys`].
-    pub fn into_keys(self) -> IntoKeys<K, V> {
-        self.into_inner().into_keys()
-    }
-
-    /// As [`HashMap::into_values`].
-    pub fn into_values(self) -> IntoValues<K, V> {
-        self.into_inner().into_values()
-    }
-
-    /// As [`HashMap::values_mut`].
-    pub fn values_mut(&mut self) -> ValuesMut<'_, K, V> {
-        self.0.expose_values().values_mut()
-    }
-
-    /// As [`HashMap::iter_mut`].
-    pub fn iter_mut(&mut self) -> IterMut<'_, K, V> {
-        self.0.expose_values().iter_mut()
-    }
-
-    /// As [`HashMap::drain`]. All entries count as removed at once.
-    pub fn drain(&mut self) -> Drain<'_, K, V> {
-        let (map, table) = self.0.drain();
-        Drain::new(map.drain(), table)
-    }
-
-    /// As [`HashMap::extract_if`].
-    pub fn extract_if<F>(&mut self, pred: F) -> ExtractIf<'_, K, V, F>
-    where
-        F: FnMut(&K, &mut V) -> bool,
-    {
-        let (map, taking) = self.0.extract();
-        ExtractIf::new(map.extract_if(pred), taking)
-    }
-
-    /// As [`HashMap::retain`].
-    pub fn retain<F>(&mut self, mut f: F)
-    where
-        F: FnMut(&K, &mut V) -> bool,
-    {
-        self.0.settle();
-        self.0.change(|map, handle| {
-            map.retain(|key, value| {
-                let keep = f(key, value);
-                if !keep {
-                    handle.release(key);
-                    handle.release(value);
-                }
-                keep
-            });
-        });
-    }
-
-    /// As [`HashMap::clear`].
-    pub fn clear(&mut self) {
-        self.0.clear(HashMap::clear);
-    }
+    map_methods!(HashMap);
+    swiss_map_methods!(HashMap);
 }
 
 impl<K, V, S> TrackedHashbrownMap<K, V, S>
@@ -157,15 +51,7 @@ where
     K: Eq + Hash,
     S: BuildHasher,
 {
-    /// Lets the table shrink by itself when it is at most 1/8 full, with
-    /// hysteresis, never below what was reserved. The move takes some 50 ns an
-    /// entry that is left, within the `insert`, `entry` or `remove` that finds
-    /// the table so.
-    #[must_use]
-    pub fn auto_shrink(mut self, on: bool) -> Self {
-        self.0.set_auto_shrink(on);
-        self
-    }
+    swiss_table_methods!(HashMap);
 
     /// As [`HashMap::insert`].
     #[inline]
@@ -364,41 +250,5 @@ where
     fn settle(&mut self) {
         self.0.settle();
         self.correct();
-    }
-
-    #[inline]
-    fn shrink_if_due(&mut self) {
-        if self.0.handle.may_shrink() {
-            self.0.shrink_if_due(HashMap::shrink_to);
-        }
-    }
-
-    /// As [`HashMap::shrink_to_fit`].
-    pub fn shrink_to_fit(&mut self) {
-        self.0.shrink(0, false, HashMap::shrink_to);
-    }
-
-    /// As [`HashMap::shrink_to`].
-    pub fn shrink_to(&mut self, min_capacity: usize) {
-        self.0.shrink(min_capacity, false, HashMap::shrink_to);
-    }
-
-    /// As [`HashMap::reserve`].
-    ///
-    /// # Panics
-    /// If the new size overflows `usize`, as std's.
-    pub fn reserve(&mut self, additional: usize) {
-        self.0.change(|map, _| map.reserve(additional));
-        self.0.reserved(additional);
-    }
-
-    /// As [`HashMap::try_reserve`].
-    ///
-    /// # Errors
-    /// If the capacity overflows, or the allocator has no memory.
-    pub fn try_reserve(&mut self, additional: usize) -> Result<(), TryReserveError> {
-        self.0.change(|map, _| map.try_reserve(additional))?;
-        self.0.reserved(additional);
-        Ok(())
     }
 }

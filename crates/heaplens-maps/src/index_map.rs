@@ -10,8 +10,10 @@ use std::ops::RangeBounds;
 use indexmap::map::{Drain, Entry, IntoKeys, IntoValues, IterMut, Slice, ValuesMut};
 use indexmap::{Equivalent, IndexMap, TryReserveError};
 
+use crate::constructors::constructors;
 use crate::group::Group;
 use crate::handle::Handle;
+use crate::methods::map_methods;
 use crate::origin::Origin;
 use crate::watched::{Watched, tracking_methods};
 
@@ -39,86 +41,16 @@ pub use iter::ExtractIf;
 /// table may then be one doubling larger than is shown.
 pub struct TrackedIndexMap<K, V, S = RandomState>(Watched<IndexMap<K, V, S>>);
 
-impl<K, V> TrackedIndexMap<K, V, RandomState> {
-    /// As [`IndexMap::new`], in the group of the caller's place in the source.
-    #[must_use]
-    #[track_caller]
-    pub fn new() -> Self {
-        Self::with_hasher(RandomState::new())
-    }
-
-    /// An empty map of the group `name`.
-    #[must_use]
-    pub fn named(name: &'static str) -> Self {
-        Self::named_with_hasher(name, RandomState::new())
-    }
-
-    /// An empty map of a group.
-    #[must_use]
-    pub fn in_group(group: Group) -> Self {
-        Self(Watched::new(IndexMap::new(), Handle::in_group(group)))
-    }
-
-    /// As [`IndexMap::with_capacity`], in the group of the caller's place in the
-    /// source.
-    #[must_use]
-    #[track_caller]
-    pub fn with_capacity(n: usize) -> Self {
-        Self::with_capacity_and_hasher(n, RandomState::new())
-    }
-}
+constructors!([K, V] TrackedIndexMap, IndexMap, RandomState);
 
 impl<K, V, S> TrackedIndexMap<K, V, S> {
-    /// As [`IndexMap::with_hasher`]: constant, for maps in statics. In the group
-    /// of the caller's place in the source.
-    #[must_use]
-    #[track_caller]
-    pub const fn with_hasher(hash_builder: S) -> Self {
-        let map = IndexMap::with_hasher(hash_builder);
-        Self(Watched::new(map, Handle::here()))
-    }
-
-    /// As [`TrackedIndexMap::named`], with a hasher; constant.
-    #[must_use]
-    pub const fn named_with_hasher(name: &'static str, hash_builder: S) -> Self {
-        let map = IndexMap::with_hasher(hash_builder);
-        Self(Watched::new(map, Handle::new(Origin::Name(name))))
-    }
-
-    /// As [`IndexMap::with_capacity_and_hasher`], in the group of the caller's
-    /// place in the source.
-    #[must_use]
-    #[track_caller]
-    pub fn with_capacity_and_hasher(n: usize, hash_builder: S) -> Self {
-        Self::from_inner(IndexMap::with_capacity_and_hasher(n, hash_builder))
-    }
-
     tracking_methods!(IndexMap<K, V, S>);
-
-    /// As [`IndexMap::into_keys`].
-    pub fn into_keys(self) -> IntoKeys<K, V> {
-        self.into_inner().into_keys()
-    }
-
-    /// As [`IndexMap::into_values`].
-    pub fn into_values(self) -> IntoValues<K, V> {
-        self.into_inner().into_values()
-    }
+    map_methods!(IndexMap);
 
     /// As [`IndexMap::into_boxed_slice`].
     #[must_use]
     pub fn into_boxed_slice(self) -> Box<Slice<K, V>> {
         self.into_inner().into_boxed_slice()
-    }
-
-    /// As [`IndexMap::values_mut`].
-    pub fn values_mut(&mut self) -> ValuesMut<'_, K, V> {
-        self.0.expose_values().values_mut()
-    }
-
-    /// As [`IndexMap::iter_mut`].
-    pub fn iter_mut(&mut self) -> IterMut<'_, K, V> {
-        self.0.expose_values().iter_mut()
     }
 
     /// As [`IndexMap::clear`].

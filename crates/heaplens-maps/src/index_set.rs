@@ -9,6 +9,7 @@ use std::ops::RangeBounds;
 use indexmap::set::{Drain, Slice};
 use indexmap::{Equivalent, IndexSet, TryReserveError};
 
+use crate::constructors::constructors;
 use crate::group::Group;
 use crate::handle::Handle;
 use crate::origin::Origin;
@@ -29,60 +30,9 @@ pub use iter::ExtractIf;
 /// ```
 pub struct TrackedIndexSet<T, S = RandomState>(Watched<IndexSet<T, S>>);
 
-impl<T> TrackedIndexSet<T, RandomState> {
-    /// As [`IndexSet::new`], in the group of the caller's place in the source.
-    #[must_use]
-    #[track_caller]
-    pub fn new() -> Self {
-        Self::with_hasher(RandomState::new())
-    }
-
-    /// An empty set of the group `name`.
-    #[must_use]
-    pub fn named(name: &'static str) -> Self {
-        Self::named_with_hasher(name, RandomState::new())
-    }
-
-    /// An empty set of a group.
-    #[must_use]
-    pub fn in_group(group: Group) -> Self {
-        Self(Watched::new(IndexSet::new(), Handle::in_group(group)))
-    }
-
-    /// As [`IndexSet::with_capacity`], in the group of the caller's place in the
-    /// source.
-    #[must_use]
-    #[track_caller]
-    pub fn with_capacity(n: usize) -> Self {
-        Self::with_capacity_and_hasher(n, RandomState::new())
-    }
-}
+constructors!([T] TrackedIndexSet, IndexSet, RandomState);
 
 impl<T, S> TrackedIndexSet<T, S> {
-    /// As [`IndexSet::with_hasher`]: constant, for sets in statics. In the group
-    /// of the caller's place in the source.
-    #[must_use]
-    #[track_caller]
-    pub const fn with_hasher(hash_builder: S) -> Self {
-        let set = IndexSet::with_hasher(hash_builder);
-        Self(Watched::new(set, Handle::here()))
-    }
-
-    /// As [`TrackedIndexSet::named`], with a hasher; constant.
-    #[must_use]
-    pub const fn named_with_hasher(name: &'static str, hash_builder: S) -> Self {
-        let set = IndexSet::with_hasher(hash_builder);
-        Self(Watched::new(set, Handle::new(Origin::Name(name))))
-    }
-
-    /// As [`IndexSet::with_capacity_and_hasher`], in the group of the caller's
-    /// place in the source.
-    #[must_use]
-    #[track_caller]
-    pub fn with_capacity_and_hasher(n: usize, hash_builder: S) -> Self {
-        Self::from_inner(IndexSet::with_capacity_and_hasher(n, hash_builder))
-    }
-
     tracking_methods!(IndexSet<T, S>);
 
     /// As [`IndexSet::into_boxed_slice`].

@@ -21,6 +21,8 @@ mod cache;
 mod cache_report;
 mod census;
 mod clock;
+mod collection;
+mod constructors;
 mod contained;
 mod group;
 mod growth;
@@ -35,7 +37,9 @@ pub mod index_map;
 pub mod index_set;
 #[cfg(feature = "indexmap")]
 mod indexed;
+mod leaving;
 mod map_metrics;
+mod methods;
 mod nodes;
 mod origin;
 mod pool;

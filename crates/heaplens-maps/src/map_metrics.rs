@@ -2,12 +2,15 @@
 
 mod locks;
 mod std_collections;
+mod tables;
 
 use std::time::Duration;
 
 use crate::group::Cause;
 #[cfg(any(feature = "parking_lot", feature = "tokio"))]
 pub(crate) use locks::locks;
+#[cfg(any(feature = "hashbrown", feature = "indexmap"))]
+pub(crate) use tables::tables;
 
 /// What a container tells of itself: asked by every report for a
 /// [`probe`](crate::probe()), and after every change for a

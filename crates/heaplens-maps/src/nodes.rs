@@ -31,7 +31,7 @@ pub(crate) fn heal<C: Tree>(inner: &C, handle: &Handle) {
 }
 
 /// As [`Container::adopt`]. Of the nodes only the root is within reach.
-pub(crate) fn adopt<C: Tree>(inner: &C, handle: &mut Handle) {
+pub(crate) fn adopt<C: Tree>(inner: &C, handle: &mut Handle, _high_water: usize) {
     publish(inner, handle);
     if holder::any_live()
         && let Some(holder) = handle.holder()

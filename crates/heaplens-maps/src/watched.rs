@@ -295,6 +295,33 @@ macro_rules! tracking_traits {
             }
         }
 
+        impl<$($generics)*> std::fmt::Debug for $tracked
+        where
+            $inner: std::fmt::Debug,
+        {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.read().fmt(f)
+            }
+        }
+
+        impl<$($generics)*> IntoIterator for $tracked {
+            type Item = <$inner as IntoIterator>::Item;
+            type IntoIter = <$inner as IntoIterator>::IntoIter;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.into_inner().into_iter()
+            }
+        }
+
+        impl<'a, $($generics)*> IntoIterator for &'a $tracked {
+            type Item = <&'a $inner as IntoIterator>::Item;
+            type IntoIter = <&'a $inner as IntoIterator>::IntoIter;
+
+            fn into_iter(self) -> Self::IntoIter {
+                self.iter()
+            }
+        }
+
         #[cfg(feature = "serde")]
         impl<$($generics)*> serde::Serialize for $tracked
         where

@@ -1,14 +1,14 @@
 //! Which heap samples carry the label of a collection: every allocation of this
 //! program is sampled, so that what is held can be counted to the byte.
 
-mod common;
+mod support;
 
 use std::alloc::System;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use common::group;
 use heaplens_alloc::Alloc;
 use heaplens_maps::{Group, TrackedBTreeMap, TrackedBTreeSet, TrackedHashMap, TrackedHashSet};
+use support::group;
 
 #[global_allocator]
 static ALLOC: Alloc<System> = Alloc::with(System);

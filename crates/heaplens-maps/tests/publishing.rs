@@ -1,15 +1,15 @@
 //! What is published when things do not go their usual way: panics in the
 //! program's own code, leaked iterators, changes behind the wrapper's back.
 
-mod common;
+mod support;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use common::{group, traffic};
 use heaplens_maps::{Group, TrackedBTreeMap, TrackedBTreeSet, TrackedHashMap, TrackedHashSet};
+use support::{group, traffic};
 
 thread_local! {
     /// How many calls of the program's own code are left until one panics.

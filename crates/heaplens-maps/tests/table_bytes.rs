@@ -2,7 +2,7 @@
 //!
 //! One test in a program of its own: nothing else may allocate meanwhile.
 
-mod common;
+mod support;
 
 use std::alloc::System;
 use std::collections::hash_map::RandomState;
@@ -175,6 +175,52 @@ macro_rules! common_op {
     };
 }
 
+/// Says at every call whether it is the turn of what comes: of so many the last.
+fn turns(one_in: u32) -> impl FnMut() -> bool {
+    let mut number = 0;
+    move || {
+        number += 1;
+        number % one_in == 0
+    }
+}
+
+/// What hashed and ordered maps do in the same way.
+macro_rules! map_op {
+    ($map:ident, $op:expr) => {
+        match $op {
+            Op::Insert(first, count) => {
+                numbers(*first, *count).for_each(|n| drop($map.insert(K::of(n), V::of(n))));
+            }
+            Op::Remove(first, count) => {
+                numbers(*first, *count).for_each(|n| drop($map.remove(&K::of(n))));
+            }
+            Op::RetainOneIn(one_in) => {
+                let mut turn = turns(*one_in);
+                $map.retain(|_, _| turn());
+            }
+            _ => {}
+        }
+    };
+}
+
+/// The same for sets.
+macro_rules! set_op {
+    ($set:ident, $op:expr) => {
+        match $op {
+            Op::Insert(first, count) => $set.extend(numbers(*first, *count).map(T::of)),
+            Op::Remove(first, count) => {
+                numbers(*first, *count).for_each(|n| drop($set.take(&T::of(n))));
+            }
+            Op::RetainOneIn(one_in) => {
+                let mut turn = turns(*one_in);
+                $set.retain(|_| turn());
+            }
+            _ => {}
+        }
+    };
+}
+
+/// What has tables.
 macro_rules! hash_op {
     ($subject:ident, $op:expr) => {
         match $op {
@@ -204,30 +250,12 @@ impl<K: Content, V: Content> Subject for TrackedHashMap<K, V> {
     fn change(&mut self, other: &mut Self, op: &Op) {
         let map = self;
         common_op!(map, other, op);
+        map_op!(map, op);
         hash_op!(map, op);
-        match op {
-            Op::Insert(first, count) => {
-                numbers(*first, *count).for_each(|n| drop(map.insert(K::of(n), V::of(n))));
-            }
-            Op::Remove(first, count) => {
-                numbers(*first, *count).for_each(|n| drop(map.remove(&K::of(n))));
-            }
-            Op::RetainOneIn(one_in) => {
-                let mut number = 0;
-                map.retain(|_, _| {
-                    number += 1;
-                    number % one_in == 0
-                });
-            }
-            Op::ExtractOneIn(one_in, count) => {
-                let mut number = 0;
-                let taken = map.extract_if(|_, _| {
-                    number += 1;
-                    number % one_in == 0
-                });
-                taken.take(*count).for_each(drop);
-            }
-            _ => {}
+        if let Op::ExtractOneIn(one_in, count) = op {
+            let mut turn = turns(*one_in);
+            let taken = map.extract_if(|_, _| turn());
+            taken.take(*count).for_each(drop);
         }
     }
 
@@ -259,28 +287,12 @@ impl<T: Content> Subject for TrackedHashSet<T> {
     fn change(&mut self, other: &mut Self, op: &Op) {
         let set = self;
         common_op!(set, other, op);
+        set_op!(set, op);
         hash_op!(set, op);
-        match op {
-            Op::Insert(first, count) => set.extend(numbers(*first, *count).map(T::of)),
-            Op::Remove(first, count) => {
-                numbers(*first, *count).for_each(|n| drop(set.take(&T::of(n))));
-            }
-            Op::RetainOneIn(one_in) => {
-                let mut number = 0;
-                set.retain(|_| {
-                    number += 1;
-                    number % one_in == 0
-                });
-            }
-            Op::ExtractOneIn(one_in, count) => {
-                let mut number = 0;
-                let taken = set.extract_if(|_| {
-                    number += 1;
-                    number % one_in == 0
-                });
-                taken.take(*count).for_each(drop);
-            }
-            _ => {}
+        if let Op::ExtractOneIn(one_in, count) = op {
+            let mut turn = turns(*one_in);
+            let taken = set.extract_if(|_| turn());
+            taken.take(*count).for_each(drop);
         }
     }
 
@@ -326,25 +338,11 @@ impl<K: Content, V: Content> Subject for TrackedBTreeMap<K, V> {
     fn change(&mut self, other: &mut Self, op: &Op) {
         let map = self;
         common_op!(map, other, op);
+        map_op!(map, op);
         tree_op!(map, other, op);
-        match op {
-            Op::Insert(first, count) => {
-                numbers(*first, *count).for_each(|n| drop(map.insert(K::of(n), V::of(n))));
-            }
-            Op::Reserve(count) => numbers(0, *count as u32).for_each(|n| {
-                map.insert(K::of(scattered(n)), V::of(n));
-            }),
-            Op::Remove(first, count) => {
-                numbers(*first, *count).for_each(|n| drop(map.remove(&K::of(n))));
-            }
-            Op::RetainOneIn(one_in) => {
-                let mut number = 0;
-                map.retain(|_, _| {
-                    number += 1;
-                    number % one_in == 0
-                });
-            }
-            _ => {}
+        if let Op::Reserve(count) = op {
+            let scatter = |n| drop(map.insert(K::of(scattered(n)), V::of(n)));
+            numbers(0, *count as u32).for_each(scatter);
         }
     }
 
@@ -376,23 +374,10 @@ impl<T: Content> Subject for TrackedBTreeSet<T> {
     fn change(&mut self, other: &mut Self, op: &Op) {
         let set = self;
         common_op!(set, other, op);
+        set_op!(set, op);
         tree_op!(set, other, op);
-        match op {
-            Op::Insert(first, count) => set.extend(numbers(*first, *count).map(T::of)),
-            Op::Reserve(count) => {
-                set.extend(numbers(0, *count as u32).map(scattered).map(T::of));
-            }
-            Op::Remove(first, count) => {
-                numbers(*first, *count).for_each(|n| drop(set.take(&T::of(n))));
-            }
-            Op::RetainOneIn(one_in) => {
-                let mut number = 0;
-                set.retain(|_| {
-                    number += 1;
-                    number % one_in == 0
-                });
-            }
-            _ => {}
+        if let Op::Reserve(count) = op {
+            set.extend(numbers(0, *count as u32).map(scattered).map(T::of));
         }
     }
 
@@ -418,7 +403,7 @@ fn run<C: Subject>(cases: u32, judge: impl Fn(u64, i64, [usize; 2]) -> Result<()
         let [mut warm, mut other] = [C::collect(0..3), C::with_capacity(1)];
         warm.change(&mut other, &Op::Rename);
         drop((warm, other));
-        common::group(NAME);
+        support::group_or_zero(NAME);
 
         let before = live_bytes();
         let mut subjects = [C::named(), C::named()];
@@ -428,7 +413,7 @@ fn run<C: Subject>(cases: u32, judge: impl Fn(u64, i64, [usize; 2]) -> Result<()
             let contents = subject.contents() + other.contents();
             let lens = [subject.len(), other.len()];
             let real = live_bytes() - before - contents as i64;
-            let shown = common::group(NAME);
+            let shown = support::group_or_zero(NAME);
             judge(shown.table_bytes, real, lens)?;
         }
         Ok(())
@@ -469,7 +454,7 @@ fn ratio<K: Content, V: Content>(make: impl Fn() -> TrackedBTreeMap<K, V>) -> f6
     let tree = make();
     let contents = tree.contents() as i64;
     let real = live_bytes() - before - contents;
-    common::group(NAME).table_bytes as f64 / (real as f64)
+    support::group_or_zero(NAME).table_bytes as f64 / (real as f64)
 }
 
 /// The error that is stated for trees of usual histories.

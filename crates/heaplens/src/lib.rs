@@ -11,6 +11,7 @@ mod config;
 mod configurations;
 mod deadline;
 mod error;
+mod fields;
 mod flight;
 mod handlers;
 mod host;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use heaplens_maps::{Cause, GroupReport};
+use heaplens_maps::{CacheReport, Cause, GroupReport};
 
 use crate::outlook::{self, Outlook};
 use crate::waste;
@@ -58,9 +58,7 @@ impl MapGroup {
         }
         if group.entries().is_some() {
             group.outlook = Outlook::of(&group.report, group.heap_bytes, headroom);
-            group.growth_bytes = outlook::growth(&group.report)
-                .zip(group.heap_bytes)
-                .map(|(growth, bytes)| growth * bytes / group.report.entries as f64);
+            group.growth_bytes = outlook::growth_bytes(&group.report, group.heap_bytes);
         }
         group
     }
@@ -127,14 +125,9 @@ impl MapGroup {
 
     /// Entries that left caches, by cause; none for maps that are no caches.
     pub(crate) fn evictions(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let cache = self.report.cache.as_ref();
-        let causes = cache.into_iter().flat_map(|cache| {
-            let known = Cause::ALL.iter().zip(cache.evictions);
-            known.map(|(cause, count)| (cause.name(), count))
-        });
-        let uncaused = cache.map(|cache| ("unknown", cache.evictions_uncaused));
-        causes
-            .chain(uncaused)
+        let caches = self.report.cache.iter();
+        caches
+            .flat_map(evictions)
             .filter_map(|(cause, count)| Some((cause, count?)))
     }
 
@@ -142,6 +135,17 @@ impl MapGroup {
     pub(crate) fn known_bytes(&self) -> f64 {
         self.heap_bytes.unwrap_or(self.report.table_bytes as f64)
     }
+}
+
+/// Entries that left caches, by each cause, and for one that the cache does not
+/// tell; `None` is not counted.
+pub(crate) fn evictions(
+    cache: &CacheReport,
+) -> impl Iterator<Item = (&'static str, Option<u64>)> + use<> {
+    let causes = Cause::ALL.iter().zip(cache.evictions);
+    causes
+        .map(|(cause, count)| (cause.name(), count))
+        .chain([("unknown", cache.evictions_uncaused)])
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ impl Outlook {
     ) -> Option<Self> {
         let growth = growth(group)?;
         let memory = || {
-            let rate = growth * heap_bytes? / group.entries as f64;
+            let rate = growth_bytes(group, heap_bytes)?;
             (rate > 0.0).then_some(Outlook {
                 limit: Limit::Memory,
                 seconds: headroom? as f64 / rate,
@@ -69,6 +69,12 @@ impl Outlook {
 pub(crate) fn growth(group: &GroupReport) -> Option<f64> {
     let growth = group.growth_per_second?;
     (growth >= LEAST_GROWTH && group.entries > 0).then_some(growth)
+}
+
+/// Bytes a second of a group that grows and takes `heap_bytes`: new entries are
+/// taken to be as large as those that there are.
+pub(crate) fn growth_bytes(group: &GroupReport, heap_bytes: Option<f64>) -> Option<f64> {
+    Some(growth(group)? * heap_bytes? / group.entries as f64)
 }
 
 /// The share of the largest map in the growth of its group: as large as its

@@ -33,6 +33,12 @@ pub(crate) fn count(count: u64) -> String {
     grouped
 }
 
+/// A count of things: `1 block`, `1,234 blocks`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number))
+}
+
 /// A rate of few digits, with its sign: `+12.5`, `-0.02`, `0`.
 pub(crate) fn rate(rate: f64) -> String {
     let size = rate.abs();
@@ -82,6 +88,10 @@ mod tests {
         assert_eq!(
             [0, 999, 1000, 1_234_567].map(count),
             ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            [0, 1, 1234].map(|number| counted(number, "block")),
+            ["0 blocks", "1 block", "1,234 blocks"]
         );
         let rates = [0.0, -0.001, 0.02, -1.25, 99.96, 1234.5, -500.0];
         assert_eq!(

@@ -1,9 +1,11 @@
 //! Heap assertions over all threads: one test, alone in its process, in which every
 //! allocation is sampled.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod common;
+
 use std::sync::mpsc;
 
+use common::panics::{assert_contains, message_of};
 use heaplens::testing::{HeapWatch, Pressure, Transaction};
 
 #[global_allocator]
@@ -44,18 +46,15 @@ fn what_a_worker_keeps_is_found() {
     Transaction::named("seen from outside")
         .allow_bytes(4096)
         .run(|| call(true));
-    let panic = catch_unwind(AssertUnwindSafe(|| all("leaky").run(|| call(true))));
-    let message = panic
-        .expect_err("must fail")
-        .downcast::<String>()
-        .expect("a message");
-    for part in [
-        "155,000 bytes in 310 blocks",
-        "kept_by_the_worker",
-        "500 bytes a run",
-    ] {
-        assert!(message.contains(part), "no {part} in {message}");
-    }
+    let message = message_of(|| drop(all("leaky").run(|| call(true))));
+    assert_contains(
+        &message,
+        &[
+            "155,000 bytes in 310 blocks",
+            "kept_by_the_worker",
+            "500 bytes a run",
+        ],
+    );
     let report = Pressure::new()
         .all_threads()
         .until_heap_bytes(50_000)

@@ -1,10 +1,12 @@
 //! Values that are gone, and values that something keeps.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod common;
+
 use std::rc::Rc;
 use std::sync::{Arc, Weak, mpsc};
 use std::time::Duration;
 
+use common::panics::message_of;
 use heaplens::TrackedHashMap;
 use heaplens::testing::{HeapWatch, assert_dropped_within};
 
@@ -12,13 +14,6 @@ use heaplens::testing::{HeapWatch, assert_dropped_within};
 static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
 
 const LONG: Duration = Duration::from_secs(60);
-
-fn message_of(f: impl FnOnce()) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("must fail");
-    *panic
-        .downcast::<String>()
-        .expect("a message made at run time")
-}
 
 struct Session;
 

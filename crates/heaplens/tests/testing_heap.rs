@@ -1,11 +1,13 @@
 //! Heap assertions: they hold where they should, and fail with the figures and with
 //! the name of the function that keeps the memory.
 
+mod common;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hint::black_box;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use common::panics::{assert_contains, message_of};
 use heaplens::testing::{HeapWatch, MAX_WATCHES, measure};
 
 // A panic within a watch leaves memory behind: std's backtraces keep what they read,
@@ -13,21 +15,6 @@ use heaplens::testing::{HeapWatch, MAX_WATCHES, measure};
 
 #[global_allocator]
 static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
-
-/// The message of the panic that `f` must end in.
-fn message_of(f: impl FnOnce()) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("must fail");
-    match panic.downcast::<String>() {
-        Ok(text) => *text,
-        Err(other) => (*other.downcast_ref::<&str>().expect("a text")).to_owned(),
-    }
-}
-
-fn assert_contains(message: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(message.contains(part), "no {part:?} in:\n{message}");
-    }
-}
 
 #[inline(never)]
 fn keep_a_kilobyte() -> Vec<u8> {

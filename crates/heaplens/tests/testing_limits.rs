@@ -1,9 +1,11 @@
 //! Heap assertions when the profiler's own memory is too small for them, and when no
 //! watch is left.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod common;
+
 use std::sync::{Mutex, PoisonError};
 
+use common::panics::{assert_contains, message_of};
 use heaplens::testing::{HeapWatch, MAX_WATCHES, Pressure, Transaction, WatchError};
 
 #[global_allocator]
@@ -12,25 +14,19 @@ static ALLOC: heaplens::Alloc = heaplens::Alloc::new().memory_budget(1 << 20);
 /// The tables are the process's.
 static TURN: Mutex<()> = Mutex::new(());
 
-fn message_of(f: impl FnOnce()) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("must fail");
-    *panic
-        .downcast::<String>()
-        .expect("a message made at run time")
-}
-
 /// Even where the figures that there are would pass.
 #[test]
 fn figures_that_are_too_low_never_pass() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let remedy = |message: &str| {
-        for part in [
-            "inexact",
-            "are not in these figures",
-            "HEAPLENS_MEMORY_BUDGET",
-        ] {
-            assert!(message.contains(part), "no {part} in {message}");
-        }
+        assert_contains(
+            message,
+            &[
+                "inexact",
+                "are not in these figures",
+                "HEAPLENS_MEMORY_BUDGET",
+            ],
+        );
     };
     let watch = HeapWatch::start();
     let many: Vec<Box<u64>> = (0..100_000).map(Box::new).collect();

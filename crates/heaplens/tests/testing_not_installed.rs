@@ -1,7 +1,8 @@
 //! Heap assertions in a program that has another global allocator.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+mod common;
 
+use common::panics::message_of;
 use heaplens::testing::{HeapWatch, Pressure, Transaction, WatchError, measure};
 
 #[test]
@@ -16,8 +17,7 @@ fn what_needs_the_allocator_says_which_line_to_add() {
         || drop(Pressure::new().run(|_| ())),
     ];
     for attempt in attempts {
-        let panic = catch_unwind(AssertUnwindSafe(attempt)).expect_err("must fail");
-        let message = panic.downcast::<String>().expect("a message");
+        let message = message_of(attempt);
         assert!(
             message.contains("#[global_allocator] static ALLOC"),
             "{message}"

@@ -1,22 +1,17 @@
 //! Containers under pressure.
 
+mod common;
+
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::time::Duration;
 
+use common::panics::{assert_contains, message_of};
 use heaplens::TrackedHashMap;
 use heaplens::testing::{Pressure, PressureReport, Stop};
 
 #[global_allocator]
 static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
-
-fn message_of(f: impl FnOnce()) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("must fail");
-    match panic.downcast::<String>() {
-        Ok(text) => *text,
-        Err(other) => (*other.downcast_ref::<&str>().expect("a text")).to_owned(),
-    }
-}
 
 /// Fills a map without end.
 fn fill(pressure: &Pressure) -> PressureReport {
@@ -81,16 +76,17 @@ fn a_bound_that_is_kept_and_one_that_is_not() {
     let report = fill(&Pressure::new().bound(100).max_operations(1000));
     assert_eq!(report.kept_bound(), Some(false));
     let message = message_of(|| report.assert_bound_kept());
-    for part in [
-        "exceeded its bound",
-        "1,000 operations in ",
-        "until all operations were done",
-        "entries: 1,000, at the most 1,000, bound 100 exceeded",
-        "p50 ",
-        "failures: 0",
-    ] {
-        assert!(message.contains(part), "no {part} in {message}");
-    }
+    assert_contains(
+        &message,
+        &[
+            "exceeded its bound",
+            "1,000 operations in ",
+            "until all operations were done",
+            "entries: 1,000, at the most 1,000, bound 100 exceeded",
+            "p50 ",
+            "failures: 0",
+        ],
+    );
     let message = message_of(|| report.assert_heap_below(1_000_000));
     assert!(message.contains("not below 1,000,000 bytes\n"), "{message}");
     message_of(|| report.assert_peak_heap_below(1_000_000));

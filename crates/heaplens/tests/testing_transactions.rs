@@ -1,27 +1,17 @@
 //! Transactions that leak and that do not.
 
+mod common;
+
 use std::collections::{HashMap, VecDeque};
 use std::hint::black_box;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 
+use common::panics::{assert_contains, message_of, text_of};
 use heaplens::TrackedHashMap;
 use heaplens::testing::{Transaction, transaction};
 
 #[global_allocator]
 static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
-
-fn message_of(f: impl FnOnce()) -> String {
-    let panic = catch_unwind(AssertUnwindSafe(f)).expect_err("must fail");
-    *panic
-        .downcast::<String>()
-        .expect("a message made at run time")
-}
-
-fn assert_contains(message: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(message.contains(part), "no {part:?} in:\n{message}");
-    }
-}
 
 /// Only maps of this name: other tests of this file fill others.
 fn of_map(name: &str) -> Transaction {
@@ -207,9 +197,8 @@ fn the_short_form_drops_what_the_closure_returns() {
     // Of all maps of the process: those of other tests may grow meanwhile.
     let result = catch_unwind(|| transaction("returns", || vec![0u8; 100]));
     if let Err(panic) = result {
-        let message = panic.downcast::<String>().expect("a message");
         assert_contains(
-            &message,
+            &text_of(panic),
             &["left the heap as it was", "tracked maps that gained"],
         );
     }

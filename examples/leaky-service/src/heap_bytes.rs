@@ -142,7 +142,9 @@ mod tests {
     #[test]
     fn an_arc_is_two_counts_and_the_value() {
         #[repr(align(64))]
-        struct Aligned(#[allow(dead_code)] u8);
+        struct Aligned {
+            _value: u8,
+        }
         assert_eq!(arc_bytes::<u64>(), 2 * size_of::<usize>() + 8);
         assert_eq!(arc_bytes::<Aligned>(), 128);
     }

@@ -1,6 +1,5 @@
 //! The leaking forms grow with every request, the repaired ones stay bounded.
 
-#[allow(dead_code, reason = "other test files use the rest of it")]
 mod driven;
 
 use axum::http::StatusCode;

@@ -1,7 +1,6 @@
 //! The five leaks by heap assertions: what a test of each would have said before it
 //! went into production, and says now that it is repaired.
 
-#[allow(dead_code, reason = "other test files use the rest of it")]
 mod driven;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -4,19 +4,15 @@
 //! `GlobalAlloc` cannot be had without. It counts by thread, so that tests may
 //! run side by side: each drives its case on its own thread alone.
 
+mod driven;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use leaky_service::cases::{Background, CaseName, Mode, Retained};
-use leaky_service::service::Service;
-use leaky_service::traffic;
-use tower::ServiceExt;
+use leaky_service::cases::{CaseName, Mode};
 
-/// Of the timer that registers callbacks, and between two requests.
-const TICK: Duration = Duration::from_millis(25);
+use driven::{Driven, PER_REQUEST, block_on};
 
 thread_local! {
     /// Requested bytes allocated less those freed on this thread.
@@ -65,90 +61,35 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// One case, driven without sockets on a clock that stands still.
-struct Driven {
-    case: CaseName,
-    service: Arc<Service>,
-    router: Router,
-    background: Vec<Background>,
-    next: u64,
-}
-
-impl Driven {
-    fn new(case: CaseName, mode: Mode) -> Self {
-        let service = Service::new(&[case], mode, TICK);
-        Self {
-            case,
-            router: service.router(),
-            background: service.background(),
-            service,
-            next: 0,
-        }
+/// Requests with all their timers in between.
+async fn drive(driven: &mut Driven, requests: u64) {
+    for _ in 0..requests {
+        assert!(driven.request().await.is_success());
+        driven.pass(PER_REQUEST).await;
     }
-
-    /// Requests with all their timers in between.
-    async fn drive(&mut self, requests: u64) {
-        for _ in 0..requests {
-            let request = traffic::request("http://service", self.case, self.next);
-            self.next += 1;
-            let request = request.expect("a request").map(axum::body::Body::new);
-            let response = self.router.clone().oneshot(request).await;
-            assert!(response.expect("an answer").status().is_success());
-            self.pass(TICK).await;
-        }
-    }
-
-    /// Lets time pass and the timers fire.
-    async fn pass(&mut self, time: Duration) {
-        match self.background.first_mut() {
-            Some(background) => {
-                let ended = tokio::time::timeout(time, background).await;
-                assert!(ended.is_err(), "a timer does not end by itself");
-            }
-            None => tokio::time::advance(time).await,
-        }
-    }
-
-    fn retained(&self) -> Retained {
-        let stats = self.service.stats();
-        stats
-            .cases
-            .get(self.case.as_str())
-            .expect("the case")
-            .retained
-    }
-}
-
-fn block_on(work: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime")
-        .block_on(work);
 }
 
 fn check(case: CaseName, mode: Mode) {
     block_on(async {
         // What is made once in a process or a thread is made here.
-        Driven::new(case, mode).drive(400).await;
+        drive(&mut Driven::new(case, mode), 400).await;
 
         let mut driven = Driven::new(case, mode);
         // The first poll sets a timer up.
         driven.pass(Duration::ZERO).await;
         let base = live() - driven.retained().bytes as isize;
         for requests in [1, 1, 1, 5, 20, 100, 500, 2500] {
-            driven.drive(requests).await;
+            drive(&mut driven, requests).await;
             let counted = driven.retained();
             assert_eq!(
                 live() - base,
                 counted.bytes as isize,
                 "{case} {mode:?} after {} requests: {counted:?}",
-                driven.next
+                driven.requests()
             );
         }
         if mode == Mode::Leaking {
-            let each = driven.retained().bytes / driven.next as usize;
+            let each = driven.retained().bytes / driven.requests() as usize;
             assert!((300..6_000).contains(&each), "{each} bytes a request");
         }
     });

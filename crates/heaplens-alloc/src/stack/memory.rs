@@ -1,5 +1,7 @@
 //! The part of the stack that a walk may read.
 
+use crate::word;
+
 /// Addresses between the stack pointer and the end of the stack.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StackMemory {
@@ -42,39 +44,13 @@ impl StackMemory {
         // uninitialised; the word is read by an instruction that it does not
         // see through, and is only ever compared and used as an address to
         // check.
-        Some(unsafe { read_opaque(address) })
+        Some(unsafe { word::read(address as *const usize) } as u64)
     }
 
     /// Bytes that the stack can still grow by; 0 if that is not known.
     pub(crate) fn room(&self) -> u64 {
         self.room
     }
-}
-
-#[inline(always)]
-unsafe fn read_opaque(address: u64) -> u64 {
-    let word: u64;
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: by the caller's promise the address can be read.
-    unsafe {
-        std::arch::asm!(
-            "mov {word}, [{address}]",
-            word = lateout(reg) word,
-            address = in(reg) address,
-            options(nostack, preserves_flags, readonly),
-        );
-    }
-    #[cfg(target_arch = "aarch64")]
-    // SAFETY: by the caller's promise the address can be read.
-    unsafe {
-        std::arch::asm!(
-            "ldr {word}, [{address}]",
-            word = lateout(reg) word,
-            address = in(reg) address,
-            options(nostack, preserves_flags, readonly),
-        );
-    }
-    word
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 pub(crate) mod blocks;
 pub(crate) mod estimate;
 pub(crate) mod fake;
+pub(crate) mod holders;
 pub(crate) mod ledger;
 pub(crate) mod program;
 pub(crate) mod random;

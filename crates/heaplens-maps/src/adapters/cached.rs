@@ -3,36 +3,48 @@
 use std::hash::Hash;
 use std::time::Duration;
 
-use ::cached::{CacheMetrics as Counted, Expires};
+use ::cached::{CacheMetrics as Counted, Expires, ShardHasher};
 use ::cached::{
     CacheTtl, Cached, ExpiringCache, ExpiringLruCache, LruCache, LruTtlCache, TtlCache,
     TtlSortedCache, UnboundCache,
 };
+use ::cached::{
+    ShardedCacheBase, ShardedExpiringCacheBase, ShardedExpiringLruCacheBase, ShardedLruCacheBase,
+    ShardedLruTtlCacheBase, ShardedTtlCacheBase,
+};
 
-use crate::map_metrics::{CacheMetrics, MapMetrics};
+use crate::map_metrics::{CacheMetrics, Figures, MapMetrics};
 
 /// A cause is not told; and what the program removes counts as evicted too.
-fn cache(counted: &Counted) -> CacheMetrics {
-    CacheMetrics {
-        hits: counted.hits,
-        misses: counted.misses,
-        evictions_uncaused: counted.evictions,
-        weight: Some(counted.size as u64),
-        max_weight: counted.capacity.map(|bound| bound as u64),
-        ..CacheMetrics::default()
+fn figures(counted: &Counted, expected_ttl: Option<Duration>) -> Figures {
+    let entries = Some(counted.size as u64);
+    let max_entries = counted.capacity.map(|bound| bound as u64);
+    Figures {
+        entries,
+        max_entries,
+        expected_ttl,
+        cache: Some(CacheMetrics {
+            hits: counted.hits,
+            misses: counted.misses,
+            evictions_uncaused: counted.evictions,
+            weight: entries,
+            max_weight: max_entries,
+            ..CacheMetrics::default()
+        }),
+        ..Figures::default()
     }
 }
 
 macro_rules! stores {
-    ($($store:ident<K $(+ $key:ident)*, V $(: $value:ident)?> $(: $ttl:ident)?;)*) => {$(
-        /// Exact, in some nanoseconds. The bytes of the store are not told.
-        impl<K: Eq + Hash $(+ $key)*, V $(: $value)?> MapMetrics for $store<K, V> {
+    ($doc:literal; $([$($generics:tt)*] $store:ty $(: $ttl:ident)?;)*) => {$(
+        #[doc = $doc]
+        impl<$($generics)*> MapMetrics for $store {
             fn entries(&self) -> Option<u64> {
-                Some(self.cache_size() as u64)
+                self.figures()?.entries
             }
 
             fn max_entries(&self) -> Option<u64> {
-                self.cache_capacity().map(|bound| bound as u64)
+                self.figures()?.max_entries
             }
 
             $(fn expected_ttl(&self) -> Option<Duration> {
@@ -40,65 +52,34 @@ macro_rules! stores {
             })?
 
             fn cache(&self) -> Option<CacheMetrics> {
-                Some(cache(&self.metrics()))
+                self.figures()?.cache
+            }
+
+            fn figures(&self) -> Option<Figures> {
+                Some(figures(&self.metrics(), self.expected_ttl()))
             }
         }
     )*};
 }
 
 stores! {
-    UnboundCache<K, V>;
-    LruCache<K + Clone, V>;
-    TtlCache<K, V>: CacheTtl;
-    LruTtlCache<K + Clone, V>: CacheTtl;
-    TtlSortedCache<K + Ord + Clone, V>: CacheTtl;
-    ExpiringCache<K, V: Expires>;
-    ExpiringLruCache<K + Clone, V: Expires>;
+    "Exact, in some nanoseconds. The bytes of the store are not told.";
+    [K: Eq + Hash, V] UnboundCache<K, V>;
+    [K: Eq + Hash + Clone, V] LruCache<K, V>;
+    [K: Eq + Hash, V] TtlCache<K, V>: CacheTtl;
+    [K: Eq + Hash + Clone, V] LruTtlCache<K, V>: CacheTtl;
+    [K: Eq + Hash + Ord + Clone, V] TtlSortedCache<K, V>: CacheTtl;
+    [K: Eq + Hash, V: Expires] ExpiringCache<K, V>;
+    [K: Eq + Hash + Clone, V: Expires] ExpiringLruCache<K, V>;
 }
 
-mod sharded {
-    use ::cached::{
-        ShardHasher, ShardedCacheBase, ShardedExpiringCacheBase, ShardedExpiringLruCacheBase,
-        ShardedLruCacheBase, ShardedLruTtlCacheBase, ShardedTtlCacheBase,
-    };
-
-    use super::{CacheMetrics, CacheTtl, Duration, Expires, Hash, MapMetrics, cache};
-
-    macro_rules! stores {
-        ($($store:ident<K $(+ $key:ident)*, V $(: $value:ident)?> $(: $ttl:ident)?;)*) => {$(
-            /// Exact, by a lock for reading at each shard, which is waited for while
-            /// it is written to: do not take a report in a callback of the cache.
-            impl<K, V, H> MapMetrics for $store<K, V, H>
-            where
-                K: Eq + Hash $(+ $key)*,
-                $(V: $value,)?
-                H: ShardHasher<K>,
-            {
-                fn entries(&self) -> Option<u64> {
-                    Some(self.metrics().size as u64)
-                }
-
-                fn max_entries(&self) -> Option<u64> {
-                    self.metrics().capacity.map(|bound| bound as u64)
-                }
-
-                $(fn expected_ttl(&self) -> Option<Duration> {
-                    $ttl::ttl(self)
-                })?
-
-                fn cache(&self) -> Option<CacheMetrics> {
-                    Some(cache(&self.metrics()))
-                }
-            }
-        )*};
-    }
-
-    stores! {
-        ShardedCacheBase<K, V>;
-        ShardedLruCacheBase<K + Clone, V>;
-        ShardedTtlCacheBase<K, V>: CacheTtl;
-        ShardedLruTtlCacheBase<K + Clone, V>: CacheTtl;
-        ShardedExpiringCacheBase<K, V: Expires>;
-        ShardedExpiringLruCacheBase<K + Clone, V: Expires>;
-    }
+stores! {
+    "Exact, by a lock for reading at each shard, which is waited for while it is written to: do \
+     not take a report in a callback of the cache.";
+    [K: Eq + Hash, V, H: ShardHasher<K>] ShardedCacheBase<K, V, H>;
+    [K: Eq + Hash + Clone, V, H: ShardHasher<K>] ShardedLruCacheBase<K, V, H>;
+    [K: Eq + Hash, V, H: ShardHasher<K>] ShardedTtlCacheBase<K, V, H>: CacheTtl;
+    [K: Eq + Hash + Clone, V, H: ShardHasher<K>] ShardedLruTtlCacheBase<K, V, H>: CacheTtl;
+    [K: Eq + Hash, V: Expires, H: ShardHasher<K>] ShardedExpiringCacheBase<K, V, H>;
+    [K: Eq + Hash + Clone, V: Expires, H: ShardHasher<K>] ShardedExpiringLruCacheBase<K, V, H>;
 }

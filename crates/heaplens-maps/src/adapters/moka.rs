@@ -24,7 +24,6 @@
 //! ```
 
 use std::sync::Arc;
-use std::time::Duration;
 
 #[cfg(feature = "moka-future")]
 use ::moka::future;
@@ -32,9 +31,8 @@ use ::moka::notification::RemovalCause;
 #[cfg(feature = "moka")]
 use ::moka::sync;
 
-use super::bound_in_entries;
+use super::weighted::weighted;
 use crate::group::{Cause, Group};
-use crate::map_metrics::{CacheMetrics, MapMetrics};
 
 /// An eviction listener that counts for a group what leaves a cache, by cause;
 /// for `eviction_listener` of the builders of `moka::sync` and `moka::future`.
@@ -77,41 +75,12 @@ impl From<RemovalCause> for Cause {
     }
 }
 
-macro_rules! caches {
-    ($($(#[$feature:meta])? $cache:ty),*) => {$(
-        /// Estimates of the cache, which lag behind its writes until
-        /// `run_pending_tasks`; a few nanoseconds. The bound in entries is told
-        /// while each weighs one. Hits are not counted by moka, and evictions
-        /// by a [`listener`] only.
-        $(#[$feature])?
-        impl<K, V, S> MapMetrics for $cache {
-            fn entries(&self) -> Option<u64> {
-                Some(self.entry_count())
-            }
-
-            fn max_entries(&self) -> Option<u64> {
-                let max_weight = self.policy().max_capacity();
-                bound_in_entries(self.entry_count(), self.weighted_size(), max_weight)
-            }
-
-            fn expected_ttl(&self) -> Option<Duration> {
-                self.policy().time_to_live()
-            }
-
-            fn cache(&self) -> Option<CacheMetrics> {
-                Some(CacheMetrics {
-                    weight: Some(self.weighted_size()),
-                    max_weight: self.policy().max_capacity(),
-                    ..CacheMetrics::default()
-                })
-            }
-        }
-    )*};
-}
-
-caches!(
+weighted! {
+    "Estimates of the cache, which lag behind its writes until `run_pending_tasks`; a few \
+     nanoseconds. The bound in entries is told while each weighs one. Hits are not counted by \
+     moka, and evictions by a [`listener`] only.";
     #[cfg(feature = "moka")]
-    sync::Cache<K, V, S>,
+    sync::Cache<K, V, S>;
     #[cfg(feature = "moka-future")]
-    future::Cache<K, V, S>
-);
+    future::Cache<K, V, S>;
+}

@@ -29,7 +29,7 @@ fn bytes<K, V>(capacity: usize, bucket: u64) -> u64 {
 }
 
 macro_rules! tables {
-    ($($container:ty, ($($parameter:ident),*), $value:ty, $bucket:expr;)*) => {$(
+    ($($container:ty, ($($parameter:ident),*), $value:ty, $bucket:expr, {$($more:tt)*};)*) => {$(
         /// The capacity, in some nanoseconds, and from it the table's bytes: at
         /// most 15 % too low but while it grows. Entries are not told: counting
         /// them takes time in proportion to their number.
@@ -49,35 +49,20 @@ macro_rules! tables {
             fn table_bytes(&self) -> Option<u64> {
                 Some(bytes::<K, $value>(self.capacity(), $bucket))
             }
+
+            $($more)*
         }
     )*};
 }
 
 tables! {
-    HashMap<K, V, H>, (K, V), V, BUCKET;
-    HashIndex<K, V, H>, (K, V), V, BUCKET;
-    HashSet<K, H>, (K), (), BUCKET;
-}
-
-/// As for [`HashMap`]; it evicts at its bound.
-impl<K, V, H> MapMetrics for HashCache<K, V, H>
-where
-    K: Eq + Hash,
-    H: BuildHasher,
-{
-    fn entries(&self) -> Option<u64> {
-        None
-    }
-
-    fn capacity(&self) -> Option<u64> {
-        Some(self.capacity() as u64)
-    }
-
-    fn table_bytes(&self) -> Option<u64> {
-        Some(bytes::<K, V>(self.capacity(), LRU_BUCKET))
-    }
-
-    fn max_entries(&self) -> Option<u64> {
-        Some(*self.capacity_range().end() as u64)
-    }
+    HashMap<K, V, H>, (K, V), V, BUCKET, {};
+    HashIndex<K, V, H>, (K, V), V, BUCKET, {};
+    HashSet<K, H>, (K), (), BUCKET, {};
+    HashCache<K, V, H>, (K, V), V, LRU_BUCKET, {
+        /// It evicts at its bound.
+        fn max_entries(&self) -> Option<u64> {
+            Some(*self.capacity_range().end() as u64)
+        }
+    };
 }

@@ -2,49 +2,22 @@
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, btree_map};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::ops::Index;
 
 use super::TrackedBTreeMap;
+use crate::collection::{container, equality_traits, iter_mut_trait};
 use crate::handle::Handle;
 use crate::nodes::{self, Tree};
-use crate::watched::{Container, Watched, tracking_traits};
-
-impl<K, V> Container for BTreeMap<K, V> {
-    type Key = K;
-    type Value = V;
-
-    #[inline]
-    fn count(&self) -> usize {
-        self.len()
-    }
-
-    fn each(&self, mut visit: impl FnMut(&K, &V)) {
-        for (key, value) in self {
-            visit(key, value);
-        }
-    }
-
-    #[inline]
-    fn publish(&self, handle: &mut Handle) {
-        nodes::publish(self, handle);
-    }
-
-    #[inline]
-    fn heal(&self, handle: &Handle) {
-        nodes::heal(self, handle);
-    }
-
-    fn adopt(&self, handle: &mut Handle, _high_water: usize) {
-        nodes::adopt(self, handle);
-    }
-}
+use crate::watched::{Watched, tracking_traits};
 
 impl<K, V> Tree for BTreeMap<K, V> {}
 
+container!(map BTreeMap<K, V>, nodes);
 tracking_traits!([K, V] TrackedBTreeMap<K, V>, BTreeMap<K, V>);
+equality_traits!([K, V] TrackedBTreeMap<K, V>, BTreeMap<K, V>);
+iter_mut_trait!([K, V] TrackedBTreeMap<K, V>, BTreeMap<K, V>);
 
 impl<K, V> Default for TrackedBTreeMap<K, V> {
     #[track_caller]
@@ -59,26 +32,6 @@ impl<K: Clone, V: Clone> Clone for TrackedBTreeMap<K, V> {
         Self(self.0.duplicate())
     }
 }
-
-impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for TrackedBTreeMap<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.read().fmt(f)
-    }
-}
-
-impl<K: PartialEq, V: PartialEq> PartialEq for TrackedBTreeMap<K, V> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.read() == other.0.read()
-    }
-}
-
-impl<K: PartialEq, V: PartialEq> PartialEq<BTreeMap<K, V>> for TrackedBTreeMap<K, V> {
-    fn eq(&self, other: &BTreeMap<K, V>) -> bool {
-        self.0.read() == other
-    }
-}
-
-impl<K: Eq, V: Eq> Eq for TrackedBTreeMap<K, V> {}
 
 impl<K: PartialOrd, V: PartialOrd> PartialOrd for TrackedBTreeMap<K, V> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
@@ -110,33 +63,6 @@ where
     #[inline]
     fn index(&self, key: &Q) -> &V {
         &self.0.read()[key]
-    }
-}
-
-impl<K, V> IntoIterator for TrackedBTreeMap<K, V> {
-    type Item = (K, V);
-    type IntoIter = btree_map::IntoIter<K, V>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.into_inner().into_iter()
-    }
-}
-
-impl<'a, K, V> IntoIterator for &'a TrackedBTreeMap<K, V> {
-    type Item = (&'a K, &'a V);
-    type IntoIter = btree_map::Iter<'a, K, V>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl<'a, K, V> IntoIterator for &'a mut TrackedBTreeMap<K, V> {
-    type Item = (&'a K, &'a mut V);
-    type IntoIter = btree_map::IterMut<'a, K, V>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter_mut()
     }
 }
 

@@ -1,43 +1,15 @@
 //! What indexmap's `IndexMap` implements.
 
-use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::ops::{Index, IndexMut};
 
-use indexmap::{Equivalent, IndexMap, map};
+use indexmap::{Equivalent, IndexMap};
 
 use super::TrackedIndexMap;
+use crate::collection::{container, hashed_traits, iter_mut_trait, room_for};
 use crate::handle::Handle;
 use crate::indexed::{self, Indexed};
-use crate::watched::{Container, Watched, tracking_traits};
-
-impl<K, V, S> Container for IndexMap<K, V, S> {
-    type Key = K;
-    type Value = V;
-
-    #[inline]
-    fn count(&self) -> usize {
-        self.len()
-    }
-
-    fn each(&self, mut visit: impl FnMut(&K, &V)) {
-        self.iter().for_each(|(key, value)| visit(key, value));
-    }
-
-    #[inline]
-    fn publish(&self, handle: &mut Handle) {
-        indexed::publish(self, handle);
-    }
-
-    #[inline]
-    fn heal(&self, handle: &Handle) {
-        indexed::heal(self, handle);
-    }
-
-    fn adopt(&self, handle: &mut Handle, high_water: usize) {
-        indexed::adopt(self, handle, high_water);
-    }
-}
+use crate::watched::{Watched, tracking_traits};
 
 impl<K, V, S> Indexed for IndexMap<K, V, S> {
     #[inline]
@@ -46,14 +18,10 @@ impl<K, V, S> Indexed for IndexMap<K, V, S> {
     }
 }
 
+container!(map IndexMap<K, V, S>, indexed);
 tracking_traits!([K, V, S] TrackedIndexMap<K, V, S>, IndexMap<K, V, S>);
-
-impl<K, V, S: Default> Default for TrackedIndexMap<K, V, S> {
-    #[track_caller]
-    fn default() -> Self {
-        Self::with_hasher(S::default())
-    }
-}
+iter_mut_trait!([K, V, S] TrackedIndexMap<K, V, S>, IndexMap<K, V, S>);
+hashed_traits!(TrackedIndexMap<K, V>, (K, V));
 
 /// A clone is another map of the same group.
 impl<K: Clone, V: Clone, S: Clone> Clone for TrackedIndexMap<K, V, S> {
@@ -66,12 +34,6 @@ impl<K: Clone, V: Clone, S: Clone> Clone for TrackedIndexMap<K, V, S> {
     fn clone_from(&mut self, source: &Self) {
         let clone = source.0.read().clone();
         *self = Self(Watched::adopted(clone, self.0.handle.sibling()));
-    }
-}
-
-impl<K: fmt::Debug, V: fmt::Debug, S> fmt::Debug for TrackedIndexMap<K, V, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.read().fmt(f)
     }
 }
 
@@ -155,33 +117,6 @@ impl<K, V, S> IndexMut<usize> for TrackedIndexMap<K, V, S> {
     }
 }
 
-impl<K, V, S> IntoIterator for TrackedIndexMap<K, V, S> {
-    type Item = (K, V);
-    type IntoIter = map::IntoIter<K, V>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.into_inner().into_iter()
-    }
-}
-
-impl<'a, K, V, S> IntoIterator for &'a TrackedIndexMap<K, V, S> {
-    type Item = (&'a K, &'a V);
-    type IntoIter = map::Iter<'a, K, V>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl<'a, K, V, S> IntoIterator for &'a mut TrackedIndexMap<K, V, S> {
-    type Item = (&'a K, &'a mut V);
-    type IntoIter = map::IterMut<'a, K, V>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter_mut()
-    }
-}
-
 impl<K, V, S> Extend<(K, V)> for TrackedIndexMap<K, V, S>
 where
     K: Eq + Hash,
@@ -189,12 +124,7 @@ where
 {
     fn extend<T: IntoIterator<Item = (K, V)>>(&mut self, iter: T) {
         let iter = iter.into_iter();
-        // As the map's own: all of it for an empty map, else half, as if every second
-        // key were there.
-        let room = match iter.size_hint().0 {
-            lower if self.is_empty() => lower,
-            lower => lower.div_ceil(2),
-        };
+        let room = room_for(&iter, self.is_empty());
         self.0.change(|map, _| map.reserve(room));
         iter.for_each(|(key, value)| {
             self.insert(key, value);
@@ -210,30 +140,5 @@ where
 {
     fn extend<T: IntoIterator<Item = (&'a K, &'a V)>>(&mut self, iter: T) {
         self.extend(iter.into_iter().map(|(key, value)| (*key, *value)));
-    }
-}
-
-impl<K, V, S> FromIterator<(K, V)> for TrackedIndexMap<K, V, S>
-where
-    K: Eq + Hash,
-    S: BuildHasher + Default,
-{
-    #[track_caller]
-    fn from_iter<T: IntoIterator<Item = (K, V)>>(iter: T) -> Self {
-        let mut map = Self::default();
-        map.extend(iter);
-        map
-    }
-}
-
-impl<K, V, const N: usize> From<[(K, V); N]> for TrackedIndexMap<K, V>
-where
-    K: Eq + Hash,
-{
-    #[track_caller]
-    fn from(entries: [(K, V); N]) -> Self {
-        let mut map = Self::new();
-        map.extend(entries);
-        map
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet, LinkedList, VecDeque};
 
 use super::MapMetrics;
+use super::tables::tables;
 use crate::table_bytes::{self, Swiss};
 
 /// A contiguous buffer. Exact.
@@ -28,43 +29,13 @@ macro_rules! buffers {
 
 buffers!(Vec, VecDeque, BinaryHeap: Ord);
 
-/// Bytes are exact while no entry was removed, and a lower bound then: see
-/// [`TrackedHashMap`](crate::TrackedHashMap), which always knows them.
-impl<K, V, S> MapMetrics for HashMap<K, V, S> {
-    fn entries(&self) -> Option<u64> {
-        Some(self.len() as u64)
-    }
-
-    fn capacity(&self) -> Option<u64> {
-        Some(self.capacity() as u64)
-    }
-
-    fn capacity_is_exact(&self) -> bool {
-        false
-    }
-
-    fn table_bytes(&self) -> Option<u64> {
-        Some(Swiss::holding::<(K, V)>(self.capacity()).bytes::<(K, V)>())
-    }
-}
-
-/// As for [`HashMap`].
-impl<T, S> MapMetrics for HashSet<T, S> {
-    fn entries(&self) -> Option<u64> {
-        Some(self.len() as u64)
-    }
-
-    fn capacity(&self) -> Option<u64> {
-        Some(self.capacity() as u64)
-    }
-
-    fn capacity_is_exact(&self) -> bool {
-        false
-    }
-
-    fn table_bytes(&self) -> Option<u64> {
-        Some(Swiss::holding::<T>(self.capacity()).bytes::<T>())
-    }
+tables! {
+    "Bytes are exact while no entry was removed, and a lower bound then: see \
+     [`TrackedHashMap`](crate::TrackedHashMap), which always knows them.";
+    [K, V, S] HashMap<K, V, S>:
+        |map| Swiss::holding::<(K, V)>(map.capacity()).bytes::<(K, V)>();
+    [T, S] HashSet<T, S>:
+        |set| Swiss::holding::<T>(set.capacity()).bytes::<T>();
 }
 
 /// Bytes are estimated from the size of the nodes, as if the inserts had come in

@@ -6,12 +6,10 @@ use std::hash::{BuildHasherDefault, DefaultHasher};
 use heaplens_maps::{TrackedHashMap, TrackedHashSet};
 use proptest::prelude::*;
 
-use super::consistent;
+use super::{Item, Key, Value, consistent, entries, key};
 
 /// The same for both, so that they are alike down to the order of entries.
 type Fixed = BuildHasherDefault<DefaultHasher>;
-type Key = u16;
-type Value = u32;
 type StdMap = HashMap<Key, Value, Fixed>;
 type Map = TrackedHashMap<Key, Value, Fixed>;
 type StdSet = HashSet<Key, Fixed>;
@@ -56,21 +54,6 @@ enum Op {
     Replace(Key),
     Take(Key),
     Combine(usize),
-}
-
-/// Keys of which some are met again and some fill tables.
-fn key() -> impl Strategy<Value = Key> {
-    prop_oneof![0..40u16, 0..2000u16]
-}
-
-fn entries() -> impl Strategy<Value = Vec<(Key, Value)>> {
-    prop_oneof![
-        prop::collection::vec((key(), any::<Value>()), 0..40),
-        (0..1000u16, 0..300u16).prop_map(|(first, count)| {
-            let keys = first..first + count;
-            keys.map(|key| (key, u32::from(key))).collect()
-        }),
-    ]
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -528,23 +511,6 @@ macro_rules! differential {
             }
         }
     };
-}
-
-/// What a container takes of a pair.
-trait Item: Sized {
-    fn item(pair: (Key, Value)) -> Self;
-}
-
-impl Item for (Key, Value) {
-    fn item(pair: (Key, Value)) -> Self {
-        pair
-    }
-}
-
-impl Item for Key {
-    fn item(pair: (Key, Value)) -> Self {
-        pair.0
-    }
 }
 
 differential!(hash_map, StdMap, Map, (Key, Value), map_op);

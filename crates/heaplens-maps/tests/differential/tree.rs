@@ -5,10 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 use heaplens_maps::{TrackedBTreeMap, TrackedBTreeSet};
 use proptest::prelude::*;
 
-use super::consistent;
+use super::{Item, Key, Value, consistent, entries, key};
 
-type Key = u16;
-type Value = u32;
 type StdMap = BTreeMap<Key, Value>;
 type Map = TrackedBTreeMap<Key, Value>;
 type StdSet = BTreeSet<Key>;
@@ -44,20 +42,6 @@ enum Op {
     Collect(Vec<(Key, Value)>),
     Behind(Key, Value),
     Combine(usize),
-}
-
-fn key() -> impl Strategy<Value = Key> {
-    prop_oneof![0..40u16, 0..2000u16]
-}
-
-fn entries() -> impl Strategy<Value = Vec<(Key, Value)>> {
-    prop_oneof![
-        prop::collection::vec((key(), any::<Value>()), 0..40),
-        (0..1000u16, 0..300u16).prop_map(|(first, count)| {
-            let keys = first..first + count;
-            keys.map(|key| (key, u32::from(key))).collect()
-        }),
-    ]
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -293,7 +277,7 @@ fn is_late(op: &Op) -> bool {
 }
 
 macro_rules! differential {
-    ($test:ident, $std:ty, $tracked:ty, $item:expr, $apply:ident) => {
+    ($test:ident, $std:ty, $tracked:ty, $entry:ty, $apply:ident) => {
         proptest! {
             #![proptest_config(ProptestConfig::with_cases(120))]
 
@@ -313,7 +297,7 @@ macro_rules! differential {
                         $apply!(subject, other, op)
                     };
                     if let Op::Collect(entries) = op {
-                        let items = || entries.iter().map($item);
+                        let items = || entries.iter().copied().map(<$entry>::item);
                         expected[0] = items().collect();
                         tracked[0] = items().collect::<$tracked>().rename(NAME);
                     }
@@ -342,5 +326,5 @@ macro_rules! differential {
     };
 }
 
-differential!(tree_map, StdMap, Map, |pair| *pair, map_op);
-differential!(tree_set, StdSet, Set, |pair: &(Key, Value)| pair.0, set_op);
+differential!(tree_map, StdMap, Map, (Key, Value), map_op);
+differential!(tree_set, StdSet, Set, Key, set_op);

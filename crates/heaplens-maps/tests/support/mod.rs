@@ -1,4 +1,4 @@
-//! What several tests of probes, caches and wrappers need.
+//! What several tests need.
 #![allow(dead_code, reason = "each test uses some of it")]
 
 pub(crate) mod counting;
@@ -13,6 +13,17 @@ pub(crate) fn find(name: &str) -> Option<GroupReport> {
 /// The group of this name, which a report must show.
 pub(crate) fn group(name: &str) -> GroupReport {
     find(name).unwrap_or_else(|| panic!("no group {name}"))
+}
+
+/// What a group shows now; all zero if it has had no container yet.
+pub(crate) fn group_or_zero(name: &str) -> GroupReport {
+    find(name).unwrap_or_default()
+}
+
+/// Instances, entries, inserts, removes; all zero as above.
+pub(crate) fn traffic(name: &str) -> (u64, u64, u64, u64) {
+    let group = group_or_zero(name);
+    (group.instances, group.entries, group.inserts, group.removes)
 }
 
 /// Whether anything of this group is alive.

@@ -1,11 +1,11 @@
 //! `/debug/memstats`.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use heaplens_alloc::{AllocatorStats, Counters, Snapshot, Tally};
+use heaplens_alloc::{AllocatorStats, Counters, Snapshot};
 use serde_json::{Map, Value, json};
 
+use crate::fields::{estimate, seconds};
 use crate::metrics::memstats;
 use crate::respond::{self, Reply};
 use crate::state::App;
@@ -111,25 +111,10 @@ fn drops(counters: &Counters) -> Map<String, Value> {
         .collect()
 }
 
-/// Estimates, each with its standard error.
-fn estimate(tally: &Tally) -> Value {
-    json!({
-        "samples_count": tally.samples,
-        "objects_count": tally.objects,
-        "objects_stderr_count": tally.objects_error(),
-        "space_bytes": tally.bytes,
-        "space_stderr_bytes": tally.bytes_error(),
-    })
-}
-
-/// Seconds since 1970.
-fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     #[test]

@@ -8,7 +8,7 @@ use std::{rc, sync};
 use heaplens_alloc::holder;
 use heaplens_alloc::untracked;
 
-use crate::units::count;
+use crate::units::counted;
 
 /// The first and the longest time between two looks.
 const WAITS: [Duration; 2] = [Duration::from_micros(50), Duration::from_millis(5)];
@@ -103,7 +103,7 @@ pub fn assert_dropped_within<W: WeakReference>(weak: &W, timeout: Duration) {
 #[track_caller]
 fn fail<W: WeakReference>(weak: &W, waited: Duration) -> ! {
     let message = untracked(|| {
-        let strong = weak.strong_count();
+        let strong = counted(weak.strong_count() as u64, "strong reference");
         let waited = if W::SHARED {
             format!(" after {waited:.1?}")
         } else {
@@ -111,14 +111,8 @@ fn fail<W: WeakReference>(weak: &W, waited: Duration) -> ! {
         };
         let holder = holder_of(weak).map(|holder| format!("; it is held by {holder}"));
         format!(
-            "a value of type {} is still alive: {} strong {}{waited}{}",
+            "a value of type {} is still alive: {strong}{waited}{}",
             type_name::<W::Target>(),
-            count(strong as u64),
-            if strong == 1 {
-                "reference"
-            } else {
-                "references"
-            },
             holder.unwrap_or_default(),
         )
     });

@@ -6,7 +6,7 @@ use heaplens_alloc::watch::{Figures, Watch, WatchError};
 use heaplens_alloc::{Snapshot, untracked};
 
 use super::call_sites::{CallSite, Holdings, TOP, list};
-use crate::units::count;
+use crate::units::counted;
 
 /// Counts what is allocated and not freed from its start on, exactly.
 ///
@@ -183,17 +183,12 @@ fn describe(message: &mut String, figures: &Figures) {
 
 /// `1,234 bytes`.
 pub(super) fn in_bytes(bytes: u64) -> String {
-    format!(
-        "{} {}",
-        count(bytes),
-        if bytes == 1 { "byte" } else { "bytes" }
-    )
+    counted(bytes, "byte")
 }
 
 /// `12 blocks`.
 pub(super) fn in_blocks(blocks: u64) -> String {
-    let noun = if blocks == 1 { "block" } else { "blocks" };
-    format!("{} {noun}", count(blocks))
+    counted(blocks, "block")
 }
 
 #[track_caller]

@@ -9,6 +9,10 @@ use super::heap_watch::{in_blocks, in_bytes};
 use super::latency::Latency;
 use crate::units::count;
 
+/// What is asserted of a bound takes one, and a container.
+const NO_BOUND: &str = "whether a bound was kept is not known: it takes `Pressure::bound` and \
+                        `Pressure::drive`";
+
 /// Why [`Pressure`](super::Pressure) stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -79,10 +83,7 @@ impl PressureReport {
         match self.kept_bound() {
             Some(true) => {}
             Some(false) => panic!("the container exceeded its bound\n{self}"),
-            None => panic!(
-                "whether a bound was kept is not known: it takes `Pressure::bound` and \
-                 `Pressure::drive`"
-            ),
+            None => panic!("{NO_BOUND}"),
         }
     }
 
@@ -97,10 +98,7 @@ impl PressureReport {
             Some((entries, bound)) => {
                 assert!(entries <= bound, "the container is above its bound\n{self}");
             }
-            None => panic!(
-                "whether a bound was kept is not known: it takes `Pressure::bound` and \
-                 `Pressure::drive`"
-            ),
+            None => panic!("{NO_BOUND}"),
         }
     }
 

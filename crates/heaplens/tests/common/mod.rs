@@ -1,5 +1,7 @@
-//! A client as plain as can be: one request, read to the end.
+//! What the tests share; here a client as plain as can be: one request, read to the end.
 #![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub(crate) mod panics;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

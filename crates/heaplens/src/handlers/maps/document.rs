@@ -1,14 +1,12 @@
 //! The groups as JSON: units in the names, null for what is not known.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use heaplens_alloc::Tally;
-use heaplens_maps::{CacheReport, Cause, MAX_GROUPS};
+use heaplens_maps::{CacheReport, MAX_GROUPS};
 use serde_json::{Map, Value, json};
 
 use super::ranking::Sort;
 use super::{Base, advice};
-use crate::map_group::MapGroup;
+use crate::fields::{estimate, seconds};
+use crate::map_group::{self, MapGroup};
 use crate::memory::Memory;
 use crate::survey::Survey;
 
@@ -92,11 +90,9 @@ fn summary(group: &MapGroup, base: &Base) -> Map<String, Value> {
 }
 
 fn cache(cache: &CacheReport) -> Value {
-    let causes = Cause::ALL.iter().zip(cache.evictions);
-    let mut evictions: Map<String, Value> = causes
-        .map(|(cause, count)| (cause.name().to_owned(), count.into()))
+    let evictions: Map<String, Value> = map_group::evictions(cache)
+        .map(|(cause, count)| (cause.to_owned(), count.into()))
         .collect();
-    evictions.insert("unknown".to_owned(), cache.evictions_uncaused.into());
     json!({
         "entries_count": cache.size,
         "hits_count": cache.hits,
@@ -121,23 +117,6 @@ fn process(memory: Memory) -> Value {
 fn per_entry(group: &MapGroup) -> Option<f64> {
     let entries = group.entries().filter(|&entries| entries > 0)?;
     Some(group.heap_bytes? / entries as f64)
-}
-
-/// An estimate from samples, with its standard error.
-fn estimate(tally: &Tally) -> Value {
-    json!({
-        "samples_count": tally.samples,
-        "objects_count": tally.objects,
-        "objects_stderr_count": tally.objects_error(),
-        "space_bytes": tally.bytes,
-        "space_stderr_bytes": tally.bytes_error(),
-    })
-}
-
-/// Seconds since 1970.
-fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH)
-        .map_or(0.0, |since| since.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -68,6 +68,7 @@ fn row(group: &MapGroup) -> [String; HEAD.len()] {
     let counted = |value: Option<u64>| value.map(count);
     let outlook = group.outlook;
     let cells = [
+        Some(printable(group.name())),
         group.heap_bytes.map(bytes),
         error(group).map(bytes),
         group.table_bytes().map(|table| bytes(table as f64)),
@@ -81,33 +82,7 @@ fn row(group: &MapGroup) -> [String; HEAD.len()] {
             .and_then(|outlook| Some(duration(Duration::try_from_secs_f64(outlook.seconds).ok()?))),
         outlook.map(|outlook| outlook.limit.name().to_owned()),
     ];
-    let [
-        heap,
-        error,
-        table,
-        entries,
-        growth,
-        maps,
-        inserts,
-        removes,
-        oldest,
-        limit,
-        which,
-    ] = cells.map(|cell| cell.unwrap_or_else(|| UNKNOWN.to_owned()));
-    [
-        printable(group.name()),
-        heap,
-        error,
-        table,
-        entries,
-        growth,
-        maps,
-        inserts,
-        removes,
-        oldest,
-        limit,
-        which,
-    ]
+    cells.map(|cell| cell.unwrap_or_else(|| UNKNOWN.to_owned()))
 }
 
 /// One group, a line a figure.

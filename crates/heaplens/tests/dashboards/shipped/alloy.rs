@@ -1,7 +1,7 @@
 //! `dashboards/alloy/`: what Alloy asks of an agent by it.
 
 use super::river::{self, Block, Value};
-use super::scrape::{Kind, ProfileType, Scrape, port};
+use super::scrape::{Kind, ProfileType, Scrape, off, on, port};
 
 const FILES: [&str; 2] = [
     "dashboards/alloy/heaplens.alloy",
@@ -20,22 +20,6 @@ pub(crate) const PROFILES: [ProfileType; 9] = [
     off("godeltaprof_mutex", "/debug/pprof/delta_mutex", false),
     off("godeltaprof_block", "/debug/pprof/delta_block", false),
 ];
-
-const fn on(name: &'static str, path: &'static str, delta: bool) -> ProfileType {
-    ProfileType {
-        name,
-        enabled: true,
-        path,
-        delta,
-    }
-}
-
-const fn off(name: &'static str, path: &'static str, delta: bool) -> ProfileType {
-    ProfileType {
-        enabled: false,
-        ..on(name, path, delta)
-    }
-}
 
 /// Where `delta` says so, a profile of so many seconds is asked for.
 const DELTA_SECONDS: &str = "14";
@@ -275,7 +259,7 @@ fn what_alloy_would_not_load_is_an_error() {
         ("enabled = true", "enable = true"),
         ("profiling_config", "profile_config"),
     ] {
-        assert!(text.contains(from), "{from}");
-        assert!(of("changed", &text.replace(from, to)).is_err(), "{to}");
+        let changed = super::changed(&text, from, to);
+        assert!(of("changed", &changed).is_err(), "{to}");
     }
 }

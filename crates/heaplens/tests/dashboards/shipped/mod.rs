@@ -32,6 +32,14 @@ pub(crate) fn text(name: &str) -> Option<String> {
     Some(text.unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
+/// The text with `from` replaced, which must stand in it.
+#[cfg(test)]
+#[track_caller]
+fn changed(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "{from}");
+    text.replace(from, to)
+}
+
 /// All that the shipped configurations ask of an agent.
 pub(crate) fn scrapes() -> Vec<Scrape> {
     [

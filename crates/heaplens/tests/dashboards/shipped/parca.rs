@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::prometheus::{is_bearer, parameters, target_port};
-use super::scrape::{Kind, ProfileType, Scrape};
+use super::scrape::{Kind, ProfileType, Scrape, on};
 use super::yaml::{self, list};
 
 const FILE: &str = "dashboards/parca/parca.yaml";
@@ -16,15 +16,6 @@ pub(crate) const PROFILES: [ProfileType; 5] = [
     on("mutex", "/debug/pprof/mutex", false),
     on("process_cpu", "/debug/pprof/profile", true),
 ];
-
-const fn on(name: &'static str, path: &'static str, delta: bool) -> ProfileType {
-    ProfileType {
-        name,
-        enabled: true,
-        path,
-        delta,
-    }
-}
 
 /// Parca refuses a file with any other setting.
 const JOB: [&str; 10] = [
@@ -143,7 +134,6 @@ fn what_parca_would_not_load_is_an_error() {
         ("object_storage", "storage"),
         ("  - job_name: heaplens\n", "  - scheme: http\n"),
     ] {
-        assert!(text.contains(from), "{from}");
-        assert!(of(&text.replace(from, to)).is_err(), "{to}");
+        assert!(of(&super::changed(&text, from, to)).is_err(), "{to}");
     }
 }

@@ -53,6 +53,24 @@ pub(crate) struct ProfileType {
     pub(crate) delta: bool,
 }
 
+/// A type that is asked for unless the configuration says otherwise.
+pub(crate) const fn on(name: &'static str, path: &'static str, delta: bool) -> ProfileType {
+    ProfileType {
+        name,
+        enabled: true,
+        path,
+        delta,
+    }
+}
+
+/// A type that is asked for only where the configuration says so.
+pub(crate) const fn off(name: &'static str, path: &'static str, delta: bool) -> ProfileType {
+    ProfileType {
+        enabled: false,
+        ..on(name, path, delta)
+    }
+}
+
 /// The port of `host:port`.
 pub(crate) fn port(address: &str) -> Option<u16> {
     address.rsplit_once(':')?.1.parse().ok()
