@@ -8,6 +8,8 @@ import time
 from datetime import datetime, timezone
 from pathlib import Path
 
+import contention
+import footprint
 import intervals
 import machine
 import plots
@@ -97,6 +99,10 @@ def measure(options, builder):
                for (key, workload), reason in uncounted.items()}
     if not options.quick and plain and on:
         raw["callgrind"] = callgrind(options.root)
+        say("measuring threads")
+        raw["contention"] = contention.measure(builder, plain, on, rounds, say)
+        say("measuring its own memory")
+        raw["footprint"] = footprint.measure(builder, on, say)
         say("measuring intervals")
         raw["intervals"] = intervals.measure(builder, plain, on, CASES, rounds, say)
     raw["failures"] = {" ".join(key): reason for key, reason in failed.items()}

@@ -40,7 +40,8 @@ class Builder:
         for line in messages.splitlines():
             message = json.loads(line)
             if message.get("executable"):
-                name = "held" if message["target"]["name"] == "held" else "workload"
+                name = message["target"]["name"]
+                name = name if name in ("held", "live") else "workload"
                 shutil.copy2(message["executable"], place / name)
 
     def program(self, build, name="workload"):

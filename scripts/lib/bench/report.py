@@ -1,5 +1,7 @@
 """Writes BENCHMARKS.md: all of it, so that it holds nothing that was not measured."""
 
+import contention
+import footprint
 from plan import BUILDS
 from results import Results
 from tables import number, percent, ratio, seconds, size, table
@@ -17,8 +19,8 @@ def markdown(raw, plots, pictures):
     results = Results(raw)
     parts = [head(results), bars(results)]
     parts += [section(results, kind, plots, pictures) for kind in ("application", "stress")]
-    parts += [peers(results), service(results), instructions(results), memory(results),
-              absolute(results), intervals(results, plots, pictures), failures(results),
+    parts += [peers(results), service(results), instructions(results), contention.section(results.raw.get("contention")), memory(results),
+              footprint.section(results.raw.get("footprint")), absolute(results), intervals(results, plots, pictures), failures(results),
               method(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 

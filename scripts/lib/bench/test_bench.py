@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import median
 from xml.etree import ElementTree
 
+import contention
+import footprint
 import plots
 from plan import ALLOCATORS, BUILDS, CASES, QUICK_ALLOCATORS, QUICK_CASES
 from report import markdown
@@ -38,6 +40,29 @@ def results(factors, rounds=9):
             "load_before": [0.1], "load_after": [0.2], "instructions": {"pair64": {"jemalloc": 97}},
             "builds": {build.name: {"command": "c", "error": None} for build in BUILDS},
             "intervals": [row | {"interval": 1 << 16}, row | {"interval": 1 << 19}]}
+
+
+class Sections(unittest.TestCase):
+    def test_threads_are_judged_by_what_the_plain_allocator_keeps(self):
+        # With 64 threads the plain one keeps half of its throughput, the other a quarter.
+        throughput = {"jemalloc": [[8e6, 8e6], [8e6, 8e6], [4e6, 4e6]],
+                      "on": [[4e6, 4e6], [4e6, 4e6], [1e6, 1e6]]}
+        rows = [{"workload": workload, "interval": 1 << 19, "threads": [1, 2, 64],
+                 "keys": ["jemalloc", "on"], "throughput": throughput}
+                for workload in contention.WORKLOADS]
+        written = contention.section(rows)
+        self.assertEqual(written.count("| 1.000 (1.00–1.00) | 0.500 (0.50–0.50) |"), 2)
+        self.assertEqual(contention.section(None), "")
+
+    def test_the_footprint_names_what_was_measured(self):
+        row = {"interval": 1 << 19, "live_samples": 1_203, "stacks": 65, "lost": 7,
+               "memory_used": 3 << 20, "memory_budget": 16 << 20, "resident": 700 << 20,
+               "resident_before": 60 << 20}
+        written = footprint.section({"rows": [row], "bytes_a_sample": 40.0,
+                                     "bytes_a_stack": None})
+        self.assertIn("40.0 bytes for each live sample and – bytes", written)
+        self.assertIn("| 512 KiB | 1,203 | 65 | 3 MiB | 16 MiB | 7 | 640 MiB |", written)
+        self.assertEqual(footprint.section(None), "")
 
 
 class Statistics(unittest.TestCase):
