@@ -4,6 +4,10 @@
 //! address hashed to it counts the addresses that went past it; a search goes on
 //! to the next bucket only while that count is not zero. So there are no
 //! tombstones, and a miss costs one line.
+//!
+//! The first bucket of every address is one of a few: while some thousand
+//! blocks are sampled, which is what a heap of a gigabyte has, no more than these
+//! become resident.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,6 +18,9 @@ use crate::arena::Arena;
 const SLOT_BITS: u32 = 19;
 const ADDRESS_BITS: u32 = 48;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
+
+/// Buckets that come first: 64 KiB; few in tests, which crowd them.
+const NEAR: usize = if cfg!(test) { 2 } else { 1024 };
 
 /// Slot numbers must be below this.
 pub(crate) const MAX_SLOTS: usize = (1 << SLOT_BITS) - 1;
@@ -27,6 +34,17 @@ struct Bucket {
     passed: AtomicU64,
 }
 
+impl Bucket {
+    /// The entry of an address, and its value.
+    #[inline]
+    fn entry_of(&self, address: u64) -> Option<(&AtomicU64, u64)> {
+        self.entries.iter().find_map(|place| {
+            let value = place.load(Ordering::Acquire);
+            (value >> SLOT_BITS == address >> 3 && value != 0).then_some((place, value))
+        })
+    }
+}
+
 /// Whether the index can hold this address: at most 48 bits, a multiple of eight.
 pub(crate) fn fits(address: usize) -> bool {
     address as u64 >> ADDRESS_BITS == 0 && address.is_multiple_of(8)
@@ -34,7 +52,8 @@ pub(crate) fn fits(address: usize) -> bool {
 
 /// The index. Its size is fixed when it is made.
 pub(crate) struct Index {
-    buckets: &'static [Bucket],
+    near: &'static [Bucket],
+    far: &'static [Bucket],
 }
 
 /// An entry as it was found.
@@ -62,14 +81,15 @@ fn slot_of(value: u64) -> u32 {
 impl Index {
     /// Bytes that an index for `slots` slots takes in an arena.
     pub(crate) const fn bytes(slots: usize) -> usize {
-        buckets_for(slots) * size_of::<Bucket>()
+        (NEAR + far_for(slots)) * size_of::<Bucket>()
     }
 
     /// Makes an index for slots below `slots`, at most [`MAX_SLOTS`].
     pub(crate) fn new(arena: &Arena, slots: usize) -> Option<Self> {
         // SAFETY: a bucket consists of atomics, for which zero is a value.
-        let buckets = unsafe { arena.zeroed_slice(buckets_for(slots))? };
-        Some(Index { buckets })
+        let all: &'static [Bucket] = unsafe { arena.zeroed_slice(NEAR + far_for(slots))? };
+        let (near, far) = all.split_at_checked(NEAR)?;
+        Some(Index { near, far })
     }
 
     /// Puts an address that [`fits`] in. There is always room: seven entries for
@@ -77,12 +97,7 @@ impl Index {
     pub(crate) fn insert(&self, address: usize, slot: u32) {
         let address = address as u64;
         let entry = (address >> 3) << SLOT_BITS | u64::from(slot + 1);
-        let mut probe = self.probe(address);
-        // Bounded only against the impossible.
-        for _ in 0..2 * self.buckets.len() {
-            let Some(bucket) = self.buckets.get(probe) else {
-                return;
-            };
+        for bucket in self.probe(address) {
             for place in &bucket.entries {
                 if place.load(Ordering::Relaxed) == 0
                     && place
@@ -93,7 +108,6 @@ impl Index {
                 }
             }
             bucket.passed.fetch_add(1, Ordering::Relaxed);
-            probe = self.next(probe);
         }
     }
 
@@ -101,22 +115,17 @@ impl Index {
     #[inline]
     pub(crate) fn remove(&self, address: usize) -> Option<u32> {
         let address = address as u64;
-        let home = self.probe(address);
-        let mut probe = home;
-        for _ in 0..2 * self.buckets.len() {
-            let bucket = self.buckets.get(probe)?;
-            for place in &bucket.entries {
-                let entry = place.load(Ordering::Relaxed);
-                if entry >> SLOT_BITS == address >> 3 && entry != 0 {
-                    place.store(0, Ordering::Release);
-                    self.unpass(home, probe);
-                    return Some(slot_of(entry));
+        for (passed, bucket) in self.probe(address).enumerate() {
+            if let Some((place, entry)) = bucket.entry_of(address) {
+                place.store(0, Ordering::Release);
+                for bucket in self.probe(address).take(passed) {
+                    bucket.passed.fetch_sub(1, Ordering::Relaxed);
                 }
+                return Some(slot_of(entry));
             }
             if bucket.passed.load(Ordering::Relaxed) == 0 {
                 return None;
             }
-            probe = self.next(probe);
         }
         None
     }
@@ -124,57 +133,41 @@ impl Index {
     /// The entry of an address. Any thread may look.
     pub(crate) fn find(&self, address: usize) -> Option<Entry<'_>> {
         let address = address as u64;
-        let mut probe = self.probe(address);
-        for _ in 0..2 * self.buckets.len() {
-            let bucket = self.buckets.get(probe)?;
-            for place in &bucket.entries {
-                let value = place.load(Ordering::Acquire);
-                if value >> SLOT_BITS == address >> 3 && value != 0 {
-                    return Some(Entry { place, value });
-                }
+        for bucket in self.probe(address) {
+            if let Some((place, value)) = bucket.entry_of(address) {
+                return Some(Entry { place, value });
             }
             if bucket.passed.load(Ordering::Relaxed) == 0 {
                 return None;
             }
-            probe = self.next(probe);
         }
         None
     }
 
-    fn unpass(&self, home: usize, end: usize) {
-        let mut probe = home;
-        while probe != end {
-            if let Some(bucket) = self.buckets.get(probe) {
-                bucket.passed.fetch_sub(1, Ordering::Relaxed);
-            }
-            probe = self.next(probe);
-        }
-    }
-
-    /// The bucket where the search for an address begins.
+    /// The buckets where an address may be, in the order in which it is looked
+    /// for there. Each far one comes once, so that every search ends.
     #[inline]
-    fn probe(&self, address: u64) -> usize {
+    fn probe(&self, address: u64) -> impl Iterator<Item = &'static Bucket> + use<> {
         // Fibonacci hashing: the high bits of the product depend on all bits.
         let hash = (address >> 3).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        ((hash * self.buckets.len() as u64) >> 32) as usize
-    }
-
-    #[inline]
-    fn next(&self, probe: usize) -> usize {
-        let next = probe + 1;
-        if next < self.buckets.len() { next } else { 0 }
+        let home = |buckets: &[Bucket]| ((hash * buckets.len() as u64) >> 32) as usize;
+        let halves = self.far.split_at_checked(home(self.far));
+        let (before, after) = halves.unwrap_or((&[], self.far));
+        let near = self.near.get(home(self.near));
+        near.into_iter().chain(after).chain(before)
     }
 
     /// Whether no bucket counts addresses that went past it.
     #[cfg(test)]
     pub(crate) fn has_no_passers(&self) -> bool {
         let passed = |bucket: &Bucket| bucket.passed.load(Ordering::Relaxed);
-        self.buckets.iter().all(|bucket| passed(bucket) == 0)
+        let mut all = self.near.iter().chain(self.far);
+        all.all(|bucket| passed(bucket) == 0)
     }
 }
 
 /// A quarter as many buckets as slots: seven entries for every four slots.
-const fn buckets_for(slots: usize) -> usize {
+const fn far_for(slots: usize) -> usize {
     slots.div_ceil(4)
 }
 
