@@ -10,6 +10,8 @@ pub(crate) mod frames;
 mod memory;
 mod modules;
 mod registers;
+mod rule;
+mod rules;
 mod tables;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -6,7 +6,8 @@ use crate::word;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StackMemory {
     start: u64,
-    end: u64,
+    /// From the first word to the last, in bytes.
+    span: u64,
     /// Bytes below the stack pointer that may still be used.
     room: u64,
 }
@@ -20,12 +21,12 @@ impl StackMemory {
         match bounds {
             Some((lowest, end)) if (lowest as u64..end as u64).contains(&sp) => StackMemory {
                 start: sp,
-                end: end as u64,
+                span: (end as u64).saturating_sub(8).saturating_sub(sp),
                 room: sp - lowest as u64,
             },
             _ => StackMemory {
                 start: sp,
-                end: (sp | 4095).saturating_add(1),
+                span: (sp | 4095).saturating_sub(7).saturating_sub(sp),
                 room: 0,
             },
         }
@@ -34,8 +35,7 @@ impl StackMemory {
     /// The word at `address`, if it lies on the stack.
     #[inline]
     pub(crate) fn read(&self, address: u64) -> Option<u64> {
-        let last = self.end.checked_sub(8)?;
-        if !address.is_multiple_of(8) || !(self.start..=last).contains(&address) {
+        if !address.is_multiple_of(8) || address.wrapping_sub(self.start) > self.span {
             return None;
         }
         // SAFETY: aligned and between the stack pointer of a function that has
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn on_a_foreign_stack_one_page_is_read() {
         let memory = StackMemory::from(0x7000_0ff0, Some((0x1000, 0x2000)));
-        assert_eq!(memory.end, 0x7000_1000);
+        assert_eq!(memory.start + memory.span, 0x7000_0ff8, "the last word");
         assert_eq!(StackMemory::from(u64::MAX, None).read(u64::MAX - 7), None);
     }
 }

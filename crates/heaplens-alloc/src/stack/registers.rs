@@ -1,5 +1,7 @@
 //! Where a walk starts: the registers of the calling function.
 
+use super::rule::Frame;
+
 /// Instruction pointer, stack pointer, frame pointer and, where the
 /// architecture has one, link register.
 #[derive(Clone, Copy, Debug)]
@@ -7,11 +9,21 @@ pub(crate) struct Registers {
     pub(crate) ip: u64,
     pub(crate) sp: u64,
     pub(crate) fp: u64,
-    #[cfg_attr(target_arch = "x86_64", expect(dead_code, reason = "aarch64 only"))]
     pub(crate) lr: u64,
 }
 
 impl Registers {
+    /// The innermost frame of a walk.
+    pub(crate) fn frame(self) -> Frame {
+        Frame {
+            address: self.ip,
+            sp: self.sp,
+            fp: self.fp,
+            link: self.lr,
+            is_innermost: true,
+        }
+    }
+
     /// Those of the function that this is inlined into.
     #[inline(always)]
     #[cfg(target_arch = "x86_64")]

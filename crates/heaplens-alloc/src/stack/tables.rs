@@ -1,15 +1,17 @@
-//! The walk by unwind tables, through framehop and its cache of rules: no frame
-//! pointers needed, nothing allocated, no lock waited for.
+//! The walk by unwind tables: no frame pointers needed, nothing allocated, no lock
+//! waited for.
 //!
-//! A few walkers, each with a cache of its own, serve all threads: a thread
-//! takes one that is free and goes without if none is. Their flags lie in
-//! memory that is zero again in a forked child, so that a walk that another
-//! thread was in the middle of at the fork leaves nothing held.
+//! Most steps go by a [`Rule`] that some thread has learned before. Where there
+//! is none framehop takes the step, and the rule is learned from it. It has to be
+//! given room to work in: a few walkers serve all threads, a thread takes one that
+//! is free and goes without if none is. Their flags lie in memory that is zero
+//! again in a forked child, so that a walk that another thread was in the middle of
+//! at the fork leaves nothing held.
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use framehop::{
     CacheNative, ExplicitModuleSectionInfo, FrameAddress, MustNotAllocateDuringUnwind, Unwinder,
@@ -20,10 +22,12 @@ use super::frames::Frames;
 use super::memory::StackMemory;
 use super::modules::{self, Module};
 use super::registers::Registers;
+use super::rule::{Frame, Rule, Step};
+use super::rules::{Key, Rules};
 use crate::arena::Arena;
 use crate::{os, thread};
 
-type Rules = UnwinderNative<&'static [u8], MustNotAllocateDuringUnwind>;
+type Unwind = UnwinderNative<&'static [u8], MustNotAllocateDuringUnwind>;
 type Cache = CacheNative<MustNotAllocateDuringUnwind>;
 
 /// Walkers that can be at work at once.
@@ -37,12 +41,18 @@ pub(crate) const STACK_ROOM: u64 = 48 * 1024;
 /// put together on the stack before it moves to its place.
 const SETUP_ROOM: u64 = 256 * 1024;
 
-/// The rules of all loaded objects. The sections that `rules` refers to are
+/// Rules that are kept: the return addresses of a large service's allocations.
+/// 128 KiB.
+const RULES: usize = 8192;
+
+/// The tables of all loaded objects. The sections that `unwind` refers to are
 /// kept by `modules`, which is dropped after it.
 struct Tables {
-    rules: Rules,
+    unwind: Unwind,
     modules: Vec<Module>,
     fingerprint: u64,
+    /// Of the keys of the rules that are learned from these tables.
+    generation: u16,
 }
 
 struct Walker {
@@ -63,7 +73,10 @@ struct Flags {
 pub(crate) struct Pool {
     walkers: &'static [Walker],
     flags: &'static [Flags],
+    rules: Rules,
     tables: AtomicPtr<Tables>,
+    /// That of the tables.
+    generation: AtomicU16,
     building: AtomicU8,
     next: AtomicU64,
 }
@@ -99,6 +112,8 @@ impl Pool {
         Some(Pool {
             walkers,
             flags,
+            rules: Rules::new(arena, RULES)?,
+            generation: AtomicU16::new(0),
             tables: AtomicPtr::new(std::ptr::null_mut()),
             building: AtomicU8::new(IDLE),
             next: AtomicU64::new(0),
@@ -113,27 +128,57 @@ impl Pool {
         memory: &StackMemory,
         frames: &mut Frames,
     ) -> Outcome {
-        let may_set_up = memory.room() >= SETUP_ROOM;
         if self.tables.load(Ordering::Acquire).is_null() {
-            match self.build(may_set_up) {
+            match self.build(memory.room() >= SETUP_ROOM) {
                 Outcome::Walked => {}
                 other => return other,
             }
         }
-        let Some(held) = self.take(may_set_up) else {
-            return Outcome::Busy;
-        };
+        let generation = self.generation.load(Ordering::Acquire);
+        let mut held = None;
+        let mut frame = start.frame();
+        loop {
+            let known = Key::new(generation, &frame).and_then(|key| self.rules.find(key));
+            let step = if let Some(Ok(caller)) = known.map(|rule| rule.apply(&frame, memory)) {
+                Ok(caller)
+            } else if let Some(held) = held.get_or_insert_with(|| self.take(memory)) {
+                self.step(held, &frame, memory, known.is_none())
+            } else {
+                return Outcome::Busy;
+            };
+            match step {
+                Ok(Some(caller)) if frames.push(caller.address) => frame = caller,
+                _ => return Outcome::Walked,
+            }
+        }
+    }
+
+    /// The step from a frame to its caller as the tables have it. Learns its rule.
+    #[cold]
+    #[inline(never)]
+    fn step(&self, held: &Held, frame: &Frame, memory: &StackMemory, learn: bool) -> Step {
         let tables = self.tables.load(Ordering::Acquire);
-        // SAFETY: `replace` frees old tables only after it has held every
+        // SAFETY: `refresh` frees old tables only after it has held every
         // walker once since they were replaced, so while this walker is held
         // the tables read just now exist.
-        let Some(tables) = (unsafe { tables.as_ref() }) else {
-            return Outcome::Unavailable;
-        };
+        let tables = unsafe { tables.as_ref() }.ok_or(())?;
         // SAFETY: the walker is held, and `take` made its cache ready.
         let cache = unsafe { (*held.walker.cache.get()).assume_init_mut() };
-        follow(&tables.rules, cache, start, memory, frames);
-        Outcome::Walked
+        let step = unwind(&tables.unwind, cache, frame, &mut |address| {
+            memory.read(address).ok_or(())
+        });
+        let key = Key::new(tables.generation, frame).filter(|_| learn && step.is_ok());
+        if let Some(key) = key {
+            let rule = Rule::learn(frame, |frame, words| {
+                unwind(&tables.unwind, cache, frame, &mut |address| {
+                    Ok(words.read(address))
+                })
+            });
+            if let Some(rule) = rule {
+                self.rules.keep(key, rule.packed());
+            }
+        }
+        step
     }
 
     /// Whether the tables could be read.
@@ -160,7 +205,7 @@ impl Pool {
             Err(FAILED) => return Outcome::Unavailable,
             Err(_) => return Outcome::Busy,
         }
-        let tables = thread::with_own_memory(|| Box::new(Tables::load()));
+        let tables = thread::with_own_memory(|| Box::new(Tables::load(0)));
         if tables.modules.is_empty() {
             self.building.store(FAILED, Ordering::Release);
             return Outcome::Unavailable;
@@ -185,8 +230,11 @@ impl Pool {
         // SAFETY: this thread alone may replace the tables now.
         let known = unsafe { current.as_ref() }.map(|tables| tables.fingerprint);
         if known != Some(modules::fingerprint()) {
-            let new = Box::into_raw(Box::new(Tables::load()));
+            // Rules of objects that were unloaded are found no more.
+            let generation = self.generation.load(Ordering::Relaxed).wrapping_add(1);
+            let new = Box::into_raw(Box::new(Tables::load(generation)));
             let old = self.tables.swap(new, Ordering::AcqRel);
+            self.generation.store(generation, Ordering::Release);
             if self.every_walker_was_free() {
                 // SAFETY: made by Box::into_raw; no walker uses it any more
                 // and none can find it.
@@ -215,7 +263,7 @@ impl Pool {
         })
     }
 
-    fn take(&self, may_set_up: bool) -> Option<Held> {
+    fn take(&self, memory: &StackMemory) -> Option<Held> {
         let first = self.next.fetch_add(1, Ordering::Relaxed) as usize;
         // Only as many walkers as threads sample at once are ever made: try
         // the first ones first.
@@ -234,7 +282,7 @@ impl Pool {
             }
             let held = Held { flags, walker };
             if flags.ready.load(Ordering::Relaxed) == 0 {
-                if !may_set_up {
+                if memory.room() < SETUP_ROOM {
                     continue;
                 }
                 // SAFETY: the walker is held; what a parent process may have
@@ -261,17 +309,18 @@ impl Drop for Held {
 }
 
 impl Tables {
-    fn load() -> Self {
+    fn load(generation: u16) -> Self {
         let fingerprint = modules::fingerprint();
         let modules = modules::load();
-        let mut rules = Rules::new();
+        let mut unwind = Unwind::new();
         for module in &modules {
-            rules.add_module(framehop_module(module));
+            unwind.add_module(framehop_module(module));
         }
         Tables {
-            rules,
+            unwind,
             modules,
             fingerprint,
+            generation,
         }
     }
 }
@@ -289,26 +338,151 @@ fn framehop_module(module: &Module) -> framehop::Module<&'static [u8]> {
     framehop::Module::new(String::new(), module.code.clone(), module.bias, info)
 }
 
-fn follow(
-    rules: &Rules,
+/// One step of framehop.
+fn unwind(
+    tables: &Unwind,
     cache: &mut Cache,
-    start: Registers,
-    memory: &StackMemory,
-    frames: &mut Frames,
-) {
+    frame: &Frame,
+    mut read: &mut dyn FnMut(u64) -> Result<u64, ()>,
+) -> Step {
+    let address = if frame.is_innermost {
+        FrameAddress::from_instruction_pointer(frame.address)
+    } else {
+        FrameAddress::from_return_address(frame.address).ok_or(())?
+    };
     #[cfg(target_arch = "x86_64")]
-    let mut registers = framehop::x86_64::UnwindRegsX86_64::new(start.ip, start.sp, start.fp);
+    let mut registers = framehop::x86_64::UnwindRegsX86_64::new(frame.address, frame.sp, frame.fp);
     #[cfg(target_arch = "aarch64")]
-    let mut registers = framehop::aarch64::UnwindRegsAarch64::new(start.lr, start.sp, start.fp);
-    let mut read = |address| memory.read(address).ok_or(());
-    let mut address = FrameAddress::from_instruction_pointer(start.ip);
-    while let Ok(Some(caller)) = rules.unwind_frame(address, &mut registers, cache, &mut read) {
-        if !frames.push(caller) {
+    let mut registers = framehop::aarch64::UnwindRegsAarch64::new(frame.link, frame.sp, frame.fp);
+    let caller = tables
+        .unwind_frame(address, &mut registers, cache, &mut read)
+        .map_err(|_| ())?;
+    #[cfg(target_arch = "x86_64")]
+    let fp = registers.bp();
+    #[cfg(target_arch = "aarch64")]
+    let fp = registers.fp();
+    Ok(caller.map(|caller| Frame::caller(caller, registers.sp(), fp)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::hint::black_box;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    fn pool() -> Pool {
+        // An arena that is not released stays mapped.
+        let arena = Arena::reserve(1 << 20).expect("memory");
+        Pool::new(&arena).expect("fits")
+    }
+
+    /// The walk of the caller's stack, three times: by the unwinder alone, by rules
+    /// that are learned on the way, and by rules that are known.
+    #[inline(never)]
+    fn three_ways(pool: &Pool) -> [Vec<u64>; 3] {
+        let start = Registers::here();
+        let memory = StackMemory::from(start.sp, thread::stack_bounds());
+        let walk = || {
+            let mut frames = Frames::new();
+            assert_eq!(pool.walk(start, &memory, &mut frames), Outcome::Walked);
+            frames.as_slice().to_vec()
+        };
+        let alone = || {
+            let held = pool.take(&memory).expect("a walker is free");
+            let (mut frame, mut addresses) = (start.frame(), Vec::new());
+            while let Ok(Some(caller)) = pool.step(&held, &frame, &memory, false) {
+                addresses.push(caller.address);
+                frame = caller;
+            }
+            addresses
+        };
+        let learned = walk();
+        let (known, alone) = (walk(), alone());
+        [learned, known, alone]
+    }
+
+    /// Stacks of many shapes: frames of all sizes, of generic and of dynamic
+    /// functions, of std's and the C library's code.
+    fn stacks(pool: &Pool, shape: u32, depth: u32, seen: &mut Vec<[Vec<u64>; 3]>) {
+        if depth == 0 {
+            seen.push(three_ways(pool));
             return;
         }
-        let Some(next) = FrameAddress::from_return_address(caller) else {
-            return;
-        };
-        address = next;
+        let mut below = |shape| stacks(pool, shape, depth - 1, seen);
+        match shape % 6 {
+            0 => {
+                let room = black_box([0u8; 16_000]);
+                below(shape / 6);
+                black_box(room);
+            }
+            1 => {
+                let dynamic: &mut dyn FnMut(u32) = &mut below;
+                black_box(dynamic)(shape / 6);
+            }
+            2 => {
+                let mut once = Some(below);
+                black_box(&mut [3, 1, 2]).sort_by(|one, other| {
+                    if let Some(mut below) = once.take() {
+                        below(shape / 6);
+                    }
+                    one.cmp(other)
+                });
+            }
+            3 => {
+                let set: BTreeSet<u32> = [shape / 6].into();
+                set.iter().copied().for_each(&mut below);
+            }
+            4 => {
+                let caught = catch_unwind(AssertUnwindSafe(|| below(shape / 6)));
+                assert!(caught.is_ok());
+            }
+            _ => below(black_box(shape / 6)),
+        }
+        black_box(depth);
+    }
+
+    #[test]
+    fn rules_lead_where_the_unwinder_does() {
+        let pool = pool();
+        let mut seen = Vec::new();
+        for shape in (0..6u32.pow(4)).step_by(7) {
+            stacks(&pool, shape, 4, &mut seen);
+        }
+        for [learned, known, alone] in &seen {
+            assert!(alone.len() > 8, "{alone:x?}");
+            assert_eq!(learned, alone);
+            assert_eq!(known, alone);
+        }
+        let distinct: BTreeSet<&Vec<u64>> = seen.iter().map(|[.., alone]| alone).collect();
+        assert!(distinct.len() > 100, "{} stacks", distinct.len());
+    }
+
+    #[inline(never)]
+    fn here(pool: &Pool) -> (Outcome, usize) {
+        let start = Registers::here();
+        let memory = StackMemory::from(start.sp, thread::stack_bounds());
+        let mut frames = Frames::new();
+        (
+            pool.walk(start, &memory, &mut frames),
+            frames.as_slice().len(),
+        )
+    }
+
+    #[test]
+    fn known_stacks_need_no_walker() {
+        let pool = pool();
+        let start = Registers::here();
+        let memory = StackMemory::from(start.sp, thread::stack_bounds());
+        let mut walks = Vec::new();
+        // One call in the code, not one for each turn.
+        for turn in 0..black_box(2) {
+            let walkers = turn * WALKERS;
+            let held: Vec<Held> = (0..walkers).map_while(|_| pool.take(&memory)).collect();
+            assert_eq!(held.len(), walkers);
+            walks.push(here(black_box(&pool)));
+        }
+        assert_eq!(walks[0].0, Outcome::Walked);
+        assert_eq!(walks[1], walks[0]);
     }
 }
