@@ -100,6 +100,21 @@ impl Live {
         slots * size_of::<Slot>() + Index::bytes(slots)
     }
 
+    /// Slots of the largest table that takes no more than so many bytes, but for
+    /// rounding; 1,024 at least, [`MAX_SLOTS`] at most.
+    pub(crate) const fn slots_in(bytes: usize) -> usize {
+        const STEP: usize = 1024;
+        let fixed = Live::bytes(0);
+        let slots = bytes.saturating_sub(fixed) / (Live::bytes(STEP) - fixed) * STEP;
+        if slots < STEP {
+            STEP
+        } else if slots > MAX_SLOTS {
+            MAX_SLOTS
+        } else {
+            slots
+        }
+    }
+
     /// Makes a table for `slots` blocks (at most [`MAX_SLOTS`]).
     pub(crate) fn new(arena: &Arena, slots: usize) -> Option<Self> {
         let slots = slots.min(MAX_SLOTS);
@@ -340,6 +355,18 @@ mod tests {
             mark: Mark::NONE,
             tag: Tag::NONE,
         }
+    }
+
+    #[test]
+    fn a_budget_is_used_and_not_exceeded() {
+        for bytes in [1usize << 17, 1 << 20, 8 << 20, 10 << 20] {
+            let slots = Live::slots_in(bytes);
+            assert!(Live::bytes(slots) <= bytes, "{slots} slots in {bytes}");
+            let missed = bytes - Live::bytes(slots);
+            assert!(missed < 64 << 10, "{missed} of {bytes} bytes unused");
+        }
+        assert_eq!(Live::slots_in(0), 1024);
+        assert_eq!(Live::slots_in(usize::MAX), MAX_SLOTS);
     }
 
     proptest! {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use crate::arena::Arena;
 use crate::config::{self, Defaults};
 use crate::counters::{Counters, DropReason};
-use crate::live::{Live, MAX_SLOTS};
+use crate::live::Live;
 use crate::sites::Sites;
 use crate::stack::Capture;
 use crate::stacks::Stacks;
@@ -106,7 +106,7 @@ impl Store {
     /// Half of the budget for live samples, little for hash heads, the rest is
     /// used as stacks and sites come.
     fn lay_out(arena: &Arena, budget: usize) -> Option<(Live, Stacks, Sites, Capture)> {
-        let slots = (budget / 2 / Live::bytes(1024) * 1024).clamp(1024, MAX_SLOTS);
+        let slots = Live::slots_in(budget / 2);
         let heads = (budget / 1024).next_power_of_two();
         let live = Live::new(arena, slots)?;
         let stacks = Stacks::new(arena, heads)?;

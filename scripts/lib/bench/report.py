@@ -1,5 +1,7 @@
 """Writes BENCHMARKS.md: all of it, so that it holds nothing that was not measured."""
 
+from collections import Counter
+
 import contention
 import footprint
 from plan import BUILDS
@@ -211,7 +213,10 @@ def instructions(results):
     lines = ["## Instructions", "",
              "Instructions of user space for a unit of work, counted by callgrind in one thread, "
              "and the ratio to the plain allocator. Heaplens samples every 512 KiB here without a "
-             "bound on its time, for that goes by the clock.", "",
+             "bound on its time, for that goes by the clock. Growing vectors (`grow32k`) are "
+             "copied or extended in place by jemalloc according to which pages happen to be free "
+             "behind them, which differs between any two programs: nearly all of the difference "
+             "there is `memcpy`.", "",
              table(["", *[f"{workload}" for workload in workloads]], rows)]
     if results.raw.get("callgrind"):
         lines += ["", "`scripts/callgrind`, pairs of other kinds:", "", "```text",
@@ -304,16 +309,18 @@ def costs(cell):
 
 
 def losses(results):
-    """Samples that Heaplens did not take or keep, by its own account."""
-    lost = {}
-    for (allocator, case), runs in results.by_key.items():
+    """Samples that Heaplens did not take or keep, by its own account, of each allocator."""
+    lost, samples = {}, Counter()
+    for (allocator, _), runs in results.by_key.items():
         for run in runs.values():
-            drops = run["state"].get("drops")
-            if drops:
-                lost.setdefault((allocator, case), []).append(
-                    f"{drops} of {run['state']['samples']}")
-    return [f"* {allocator} on {case} lost samples: {'; '.join(each)}."
-            for (allocator, case), each in lost.items()]
+            samples[allocator] += int(run["state"].get("samples", 0))
+            for drop in filter(None, run["state"].get("drops", "").split(", ")):
+                times, reason = drop.split(" ")
+                lost.setdefault(allocator, Counter())[reason] += int(times)
+    return [f"* {results.allocator(key).label}: "
+            + ", ".join(f"{times:,} {reason}" for reason, times in sorted(causes.items()))
+            + f", of {samples[key]:,} samples in all runs."
+            for key, causes in lost.items()]
 
 
 def failures(results):
@@ -322,7 +329,10 @@ def failures(results):
     for (allocator, case), reason in results.failures.items():
         lines.append(f"* {allocator} on {case}: {reason}")
     lines = lines or ["Everything was built and ran."]
-    lost = losses(results) or ["Heaplens lost no sample in any run."]
+    lost = losses(results)
+    lost = ["What Heaplens counted as lost, a sample or its stack, by cause (`walkers_busy`: two "
+            "threads sampled while the unwind tables were read for the first time):", "", *lost
+            ] if lost else ["Heaplens lost no sample in any run."]
     return "\n".join(["## What did not run", "", *lines, "", *lost])
 
 
