@@ -62,7 +62,7 @@ def ratios(results, kind):
     highest = max(2.0, *(compared["median"] for *_, compared in dots)) * 1.05
     scale = Logarithmic(0.8, highest, 110, WIDTH - 20)
     parts = legend([(one.label, COLOURS[one.key]) for one in allocators])
-    for tick in (0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50):
+    for tick in (0.8, 1, 1.25, 1.5, 2, 3, 5, 10, 20, 50):
         if tick <= highest:
             x = scale(tick)
             kind_ = "one" if tick == 1 else "grid"
