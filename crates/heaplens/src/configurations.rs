@@ -12,7 +12,7 @@ use hyper::Uri;
 
 use crate::config::DEFAULT_LISTEN;
 use crate::handlers::maps;
-use crate::params::{self, BadParameter, ProfileQuery};
+use crate::params::{self, BadParameter, GoQuery, HeapQuery};
 use crate::routes::{self, Route};
 use shipped::scrape::{Kind, ProfileType, Scrape};
 use shipped::{alloy, parca};
@@ -30,8 +30,8 @@ fn fault(scrape: &Scrape) -> Option<String> {
     }
     // What Go does not know it ignores: a parameter without effect is a mistake.
     let has_effect = |name: &str, value: &str| {
-        let asked = ProfileQuery::as_go(Some(&format!("{name}={value}")));
-        scrape.kind == Kind::Profile && asked.is_ok_and(|asked| asked != ProfileQuery::default())
+        let asked = GoQuery::read(Some(&format!("{name}={value}")));
+        scrape.kind == Kind::Profile && asked.is_ok_and(|asked| asked != GoQuery::default())
     };
     let mut parameters = scrape.parameters.iter();
     let idle = parameters.find(|(name, value)| !has_effect(name, value))?;
@@ -193,8 +193,8 @@ fn broken(target: &str) -> Option<String> {
         None | Some(Route::UnknownProfile | Route::CpuProfile | Route::Trace) => {
             return Some("it is not served".to_owned());
         }
-        Some(Route::Heap | Route::Allocs) => ProfileQuery::as_go(query).map(drop),
-        Some(Route::DebugHeap) => ProfileQuery::strict(query).map(drop),
+        Some(Route::Heap | Route::Allocs) => GoQuery::read(query).map(drop),
+        Some(Route::DebugHeap) => HeapQuery::read(query).map(drop),
         Some(Route::Maps) => maps::is_list_query(query),
         Some(Route::Map) => maps::is_query(query),
         Some(_) => params::none(query),

@@ -33,7 +33,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use crate::handlers::{cmdline, health, heap, index, maps, memstats, metrics, symbol};
-use crate::params::{self, ProfileQuery};
+use crate::params::{self, GoQuery, HeapQuery};
 use crate::respond::{self, Reply};
 use crate::state::App;
 
@@ -133,10 +133,7 @@ where
         Some(Route::PprofIndex) => index::profiles(),
         Some(Route::Heap) => heap::serve(app, heap::Flavour::Heap, go_query(&parts)).await,
         Some(Route::Allocs) => heap::serve(app, heap::Flavour::Allocs, go_query(&parts)).await,
-        Some(Route::DebugHeap) => {
-            let query = ProfileQuery::strict(parts.uri.query());
-            heap::serve(app, heap::Flavour::Heap, query).await
-        }
+        Some(Route::DebugHeap) => heap::serve_own(app, HeapQuery::read(parts.uri.query())).await,
         Some(Route::Cmdline) => cmdline::serve(app.expose_cmdline),
         Some(Route::Symbol) if parts.method == Method::POST => symbol::post(app, body).await,
         Some(Route::Symbol) => symbol::get(app, parts.uri.query().unwrap_or_default()).await,
@@ -166,8 +163,8 @@ pub(crate) fn extra_time(uri: &Uri) -> Duration {
     }
 }
 
-fn go_query(parts: &Parts) -> Result<ProfileQuery, params::BadParameter> {
-    ProfileQuery::as_go(parts.uri.query())
+fn go_query(parts: &Parts) -> Result<GoQuery, params::BadParameter> {
+    GoQuery::read(parts.uri.query())
 }
 
 fn is_allowed(method: &Method, allow: &str) -> bool {

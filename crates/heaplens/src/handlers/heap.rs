@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use crate::handlers::{delta, held};
 use crate::metrics::memstats;
-use crate::params::{BadParameter, ProfileQuery};
+use crate::params::{BadParameter, GoQuery, HeapQuery};
 use crate::respond::{self, Reply};
 use crate::state::App;
 use crate::work::Failure;
@@ -77,11 +77,11 @@ impl Built {
     }
 }
 
-/// Answers with a profile of the heap.
+/// Answers as Go's `net/http/pprof` does.
 pub(crate) async fn serve(
     app: &Arc<App>,
     flavour: Flavour,
-    query: Result<ProfileQuery, BadParameter>,
+    query: Result<GoQuery, BadParameter>,
 ) -> Reply {
     let query = match query {
         Ok(query) => query,
@@ -90,19 +90,37 @@ pub(crate) async fn serve(
     if !heaplens_alloc::counters().installed {
         return not_installed();
     }
-    if let Some(name) = query.map {
-        return held::serve(app, name, query.text).await;
+    match query.seconds {
+        Some(seconds) => delta::serve(app, flavour, seconds).await,
+        None => whole(app, flavour, query.text).await,
     }
-    let (encoding, name) = match (query.text, query.seconds) {
-        (_, Some(seconds)) => return delta::serve(app, flavour, seconds).await,
-        (true, None) => (Encoding::Text, None),
-        (false, None) => (Encoding::Pprof(flavour), Some(flavour.name())),
+}
+
+/// Answers on our own path.
+pub(crate) async fn serve_own(app: &Arc<App>, query: Result<HeapQuery, BadParameter>) -> Reply {
+    let query = match query {
+        Ok(query) => query,
+        Err(fault) => return fault.reply(),
+    };
+    if !heaplens_alloc::counters().installed {
+        return not_installed();
+    }
+    match (query.map, query.seconds) {
+        (Some(name), _) => held::serve(app, name, query.text).await,
+        (None, Some(seconds)) => delta::serve(app, Flavour::Heap, seconds).await,
+        (None, None) => whole(app, Flavour::Heap, query.text).await,
+    }
+}
+
+async fn whole(app: &Arc<App>, flavour: Flavour, is_text: bool) -> Reply {
+    let encoding = if is_text {
+        Encoding::Text
+    } else {
+        Encoding::Pprof(flavour)
     };
     match encoded(app, encoding).await {
-        Ok(bytes) => match name {
-            Some(name) => respond::file(name, bytes),
-            None => respond::text(bytes),
-        },
+        Ok(bytes) if is_text => respond::text(bytes),
+        Ok(bytes) => respond::file(flavour.name(), bytes),
         Err(failure) => failure.reply(),
     }
 }
