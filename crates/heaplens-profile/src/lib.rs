@@ -11,6 +11,7 @@
 //! | [`symbolize`] | addresses to functions, files and lines | yes: the mapped ELF files |
 //! | [`model`] | the profile: samples, locations, functions, comments | no |
 //! | [`trim`] | which leaf frames belong to the allocator itself | no |
+//! | [`diff`] | what changed between two profiles | no |
 //! | [`pprof`] | gzip'ed `profile.proto` | no |
 //! | [`text`] | Go's `debug=1` text | no |
 //!
@@ -28,6 +29,8 @@
 //! ```
 
 mod comments;
+mod compact;
+pub mod diff;
 mod elf;
 mod image;
 mod intern;
@@ -45,6 +48,9 @@ pub mod text;
 pub mod trim;
 
 pub use mappings::{Mapping, Mappings};
-pub use model::{Function, Labels, Line, Location, Profile, Sample, SampledCounts, ValueType};
+pub use model::{
+    Function, Labels, Line, Location, NumberLabel, Profile, Sample, SampledCounts, ValueType,
+    Variances,
+};
 pub use pprof::DefaultType;
 pub use symbolize::{Frame, Symbolizer};

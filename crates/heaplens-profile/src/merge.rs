@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use heaplens_alloc::{Site, Tally};
 
 use crate::intern::IntMap;
-use crate::model::{Labels, SampledCounts};
+use crate::model::{Labels, SampledCounts, Variances};
 
 /// A sample without its locations.
 pub(crate) struct Merged {
@@ -21,6 +21,7 @@ pub(crate) struct Merged {
     /// In the order of [`crate::model::HEAP_TYPES`].
     pub(crate) values: Vec<i64>,
     pub(crate) sampled: SampledCounts,
+    pub(crate) variances: Variances,
 }
 
 /// Groups in the order in which they came.
@@ -146,6 +147,12 @@ impl Group {
                     alloc_bytes: alloc.sampled_bytes,
                     inuse_objects: samples.take(inuse.samples),
                     inuse_bytes: sampled_bytes.take(inuse.sampled_bytes),
+                },
+                variances: Variances {
+                    alloc_objects: alloc.objects_variance,
+                    alloc_space: alloc.bytes_variance,
+                    inuse_objects: inuse.objects_variance,
+                    inuse_space: inuse.bytes_variance,
                 },
             }
         }));

@@ -68,8 +68,10 @@ fn samples(snapshot: &Snapshot, resolver: &mut Resolver<'_>) -> Vec<Sample> {
             locations: locations.get(of.list).cloned().unwrap_or_default(),
             size_class: of.size_class,
             labels: of.labels,
+            numbers: Arc::default(),
             values: of.values,
             sampled: of.sampled,
+            variances: Some(of.variances),
         })
         .collect()
 }
