@@ -1,4 +1,8 @@
-//! gzip'ed `profile.proto`, as `go tool pprof` and its kin read it.
+//! gzip'ed `profile.proto`, as `go tool pprof` and its kin write and read it.
+
+mod budget;
+mod decode;
+mod fault;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,6 +12,9 @@ use prost::Message;
 use crate::intern::StringTable;
 use crate::model::{self, Profile};
 use crate::proto;
+
+pub use decode::{MAX_MEMORY, MAX_MESSAGE, decode};
+pub use fault::DecodeError;
 
 /// The sample type that a viewer shows first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
