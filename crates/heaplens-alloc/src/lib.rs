@@ -56,6 +56,7 @@ mod live;
 mod mark;
 mod os;
 mod pace;
+pub mod peak;
 mod record;
 mod registry;
 pub mod sampler;
