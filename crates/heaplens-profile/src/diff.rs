@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 /// What becomes of the values in use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Inuse {
     /// They are subtracted as all others are: what was freed meanwhile is
     /// negative.

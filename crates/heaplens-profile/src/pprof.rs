@@ -17,7 +17,7 @@ pub use decode::{MAX_MEMORY, MAX_MESSAGE, decode};
 pub use fault::DecodeError;
 
 /// The sample type that a viewer shows first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DefaultType {
     /// Not stated, as in Go's `/heap`: viewers take the last type, `inuse_space`.
     #[default]

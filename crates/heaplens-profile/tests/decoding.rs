@@ -253,10 +253,7 @@ fn broken_types_strings_values_and_labels_are_told() {
             fault(|of| of.mapping[0].build_id = 99),
             string("mapping", 99),
         ),
-        (
-            fault(|of| of.function[1].name = 99),
-            string("function", 99),
-        ),
+        (fault(|of| of.function[1].name = 99), string("function", 99)),
         (
             fault(|of| of.sample[0].label[0].str = 99),
             string("label", 99),

@@ -151,7 +151,7 @@ fn what_is_left_out_leaves_nothing_behind() {
 #[test]
 fn patterns_that_cannot_be_used() {
     for (pattern, part) in [
-        ("(", "paren"),
+        ("(", "without closing"),
         ("a{1000}{1000}", "size"),
         (&"x".repeat(2000), "2000 bytes, at most 1024"),
         ("[z-a]\n", "range"),

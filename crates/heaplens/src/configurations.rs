@@ -195,6 +195,7 @@ fn broken(target: &str) -> Option<String> {
         }
         Some(Route::Heap | Route::Allocs) => GoQuery::read(query).map(drop),
         Some(Route::DebugHeap) => HeapQuery::read(query).map(drop),
+        Some(Route::Flamegraph) => HeapQuery::of_flamegraph(query, false).map(drop),
         Some(Route::Maps) => maps::is_list_query(query),
         Some(Route::Map) => maps::is_query(query),
         Some(_) => params::none(query),
@@ -235,7 +236,7 @@ fn links_that_lead_nowhere_are_found() {
         "/debug/map/x",
         "/debug/maps/x?format=html",
         "/debug/maps?sort=size",
-        "/debug/heap?focus=x",
+        "/debug/heap?fokus=x",
         "/debug/memstats?format=text",
     ] {
         assert!(broken(target).is_some(), "{target}");

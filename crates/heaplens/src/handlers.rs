@@ -2,6 +2,7 @@
 
 pub(crate) mod cmdline;
 pub(crate) mod delta;
+pub(crate) mod flamegraph;
 pub(crate) mod health;
 pub(crate) mod heap;
 pub(crate) mod held;

@@ -4,6 +4,7 @@
 
 mod agent;
 mod auth;
+mod body;
 mod builder;
 mod cgroup;
 mod config;

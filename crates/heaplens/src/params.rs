@@ -1,10 +1,12 @@
 //! Query parameters: as Go reads them, and strictly.
 
+mod duration;
 mod escape;
 mod go;
 mod heap;
 mod pairs;
 mod seconds;
+mod selection;
 
 use std::fmt;
 
@@ -14,8 +16,9 @@ use crate::respond::{self, Reply};
 
 pub(crate) use escape::{escape, unescape_path};
 pub(crate) use go::{GoQuery, seconds_asked};
-pub(crate) use heap::HeapQuery;
+pub(crate) use heap::{Base, Format, HeapQuery};
 pub(crate) use pairs::{none, strict_pairs};
+pub(crate) use selection::Selection;
 
 /// Why a request is 400: one line for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]

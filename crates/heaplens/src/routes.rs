@@ -10,7 +10,8 @@
 //! | `/debug/pprof/symbol`, `/debug/symbolz` | GET, HEAD, POST | names of addresses, in pprof's protocol; the second is where pprof asks when the profile came from `/debug/heap`, and a 405 there would make it print no report at all |
 //! | `/debug/pprof/profile`, `trace` | GET, HEAD | 501 and why |
 //! | `/debug/pprof/…` | GET, HEAD | 404 `Unknown profile` |
-//! | `/debug/heap` | GET, HEAD | as `/debug/pprof/heap`; parameters are checked strictly; `map=NAME`: what one group of maps holds |
+//! | `/debug/heap` | GET, HEAD | the same in any format, the whole or a part; parameters are checked strictly |
+//! | `/debug/flamegraph` | GET, HEAD, POST | the same as a flame graph, SVG; of what changed since the profile that is the body of a POST |
 //! | `/debug/maps`, `/debug/maps/` | GET, HEAD | the groups of tracked maps, ranked; JSON or text |
 //! | `/debug/maps/{name}` | GET, HEAD | one of them; the name may have slashes in it, or be escaped as a whole |
 //! | `/debug/memstats` | GET, HEAD | JSON |
@@ -32,7 +33,7 @@ use hyper::body::{Body, Bytes};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
-use crate::handlers::{cmdline, health, heap, index, maps, memstats, metrics, symbol};
+use crate::handlers::{cmdline, flamegraph, health, heap, index, maps, memstats, metrics, symbol};
 use crate::params::{self, GoQuery, HeapQuery};
 use crate::respond::{self, Reply};
 use crate::state::App;
@@ -50,6 +51,7 @@ pub(crate) enum Route {
     Trace,
     UnknownProfile,
     DebugHeap,
+    Flamegraph,
     Maps,
     Map,
     Memstats,
@@ -57,7 +59,7 @@ pub(crate) enum Route {
     Health,
 }
 
-const TABLE: [(&str, Route); 17] = [
+const TABLE: [(&str, Route); 18] = [
     ("/", Route::Overview),
     ("/debug/", Route::Overview),
     ("/debug/pprof", Route::PprofBare),
@@ -69,6 +71,7 @@ const TABLE: [(&str, Route); 17] = [
     ("/debug/pprof/profile", Route::CpuProfile),
     ("/debug/pprof/trace", Route::Trace),
     ("/debug/heap", Route::DebugHeap),
+    ("/debug/flamegraph", Route::Flamegraph),
     ("/debug/maps", Route::Maps),
     (MAP, Route::Maps),
     ("/debug/symbolz", Route::Symbol),
@@ -82,12 +85,13 @@ const MAP: &str = "/debug/maps/";
 
 /// The paths of the table as axum writes them, for the routes that go into
 /// another program's router: all under `/debug/`, and `/metrics`.
-pub(crate) const MOUNTED: [&str; 11] = [
+pub(crate) const MOUNTED: [&str; 12] = [
     "/debug/",
     "/debug/pprof",
     "/debug/pprof/",
     "/debug/pprof/{*profile}",
     "/debug/heap",
+    "/debug/flamegraph",
     "/debug/maps",
     "/debug/maps/",
     "/debug/maps/{*name}",
@@ -115,7 +119,7 @@ where
     let (parts, body) = request.into_parts();
     let route = find(parts.uri.path());
     let allow = match route {
-        Some(Route::Symbol) => "GET, HEAD, POST",
+        Some(Route::Symbol | Route::Flamegraph) => "GET, HEAD, POST",
         _ => "GET, HEAD",
     };
     if !is_allowed(&parts.method, allow) {
@@ -134,6 +138,10 @@ where
         Some(Route::Heap) => heap::serve(app, heap::Flavour::Heap, go_query(&parts)).await,
         Some(Route::Allocs) => heap::serve(app, heap::Flavour::Allocs, go_query(&parts)).await,
         Some(Route::DebugHeap) => heap::serve_own(app, HeapQuery::read(parts.uri.query())).await,
+        Some(Route::Flamegraph) if parts.method == Method::POST => {
+            flamegraph::post(app, parts.uri.query(), &parts.headers, body).await
+        }
+        Some(Route::Flamegraph) => flamegraph::get(app, parts.uri.query()).await,
         Some(Route::Cmdline) => cmdline::serve(app.expose_cmdline),
         Some(Route::Symbol) if parts.method == Method::POST => symbol::post(app, body).await,
         Some(Route::Symbol) => symbol::get(app, parts.uri.query().unwrap_or_default()).await,
@@ -158,7 +166,9 @@ where
 /// wait.
 pub(crate) fn extra_time(uri: &Uri) -> Duration {
     match find(uri.path()) {
-        Some(Route::Heap | Route::Allocs | Route::DebugHeap) => params::seconds_asked(uri.query()),
+        Some(Route::Heap | Route::Allocs | Route::DebugHeap | Route::Flamegraph) => {
+            params::seconds_asked(uri.query())
+        }
         _ => Duration::ZERO,
     }
 }
@@ -300,6 +310,7 @@ mod tests {
             ("/debug/pprof/heap?seconds=20", 20),
             ("/debug/pprof/allocs?seconds=300", 300),
             ("/debug/heap?seconds=5", 5),
+            ("/debug/flamegraph?seconds=5&base=window", 5),
             ("/debug/pprof/heap?seconds=999999", 0),
             ("/debug/pprof/heap", 0),
             ("/metrics?seconds=20", 0),

@@ -63,8 +63,17 @@ impl App {
         &self,
         snapshots: [&heaplens_alloc::Snapshot; N],
     ) -> Result<[Profile; N], Failure> {
+        self.profiles_of(snapshots, true)
+    }
+
+    /// As [`profiles`](App::profiles), with names or with addresses only.
+    pub(crate) fn profiles_of<const N: usize>(
+        &self,
+        snapshots: [&heaplens_alloc::Snapshot; N],
+        with_names: bool,
+    ) -> Result<[Profile; N], Failure> {
         let mappings = self.mappings()?;
-        let mut symbolizer = Symbolizer::new();
-        Ok(snapshots.map(|snapshot| Profile::new(snapshot, &mappings, Some(&mut symbolizer))))
+        let mut symbolizer = with_names.then(Symbolizer::new);
+        Ok(snapshots.map(|snapshot| Profile::new(snapshot, &mappings, symbolizer.as_mut())))
     }
 }

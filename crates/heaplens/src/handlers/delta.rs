@@ -5,59 +5,67 @@ use std::time::{Duration, Instant};
 
 use heaplens_alloc::Snapshot;
 use heaplens_profile::diff::Inuse;
-use heaplens_profile::pprof;
-use hyper::StatusCode;
-use hyper::body::Bytes;
+use heaplens_profile::{Profile, pprof};
 
 use crate::handlers::heap::Flavour;
 use crate::respond::{self, Reply};
 use crate::state::App;
 use crate::work::Failure;
 
-/// Answers after `seconds`. A client that leaves earlier frees its place.
-pub(crate) async fn serve(app: &Arc<App>, flavour: Flavour, seconds: u64) -> Reply {
-    let Ok(_place) = Arc::clone(&app.deltas).try_acquire_owned() else {
-        return respond::later(
-            StatusCode::TOO_MANY_REQUESTS,
-            5,
-            "too many delta profiles are being taken; try again later",
-        );
+/// Answers as Go does, after `seconds`.
+pub(crate) async fn serve(app: &Arc<App>, flavour: Flavour, seconds: u64, inuse: Inuse) -> Reply {
+    let job = move |app: &App, snapshots: [Snapshot; 2], length: Duration| {
+        let [before, after] = app.profiles(snapshots.each_ref())?;
+        let delta = difference(&before, after, length, inuse)?;
+        Ok(pprof::encode(&delta, flavour.default_type()))
     };
-    match take(app, flavour, Duration::from_secs(seconds)).await {
-        Ok(bytes) => respond::file(&format!("{}-delta", flavour.name()), bytes),
-        Err(failure) => failure.reply(),
+    match window(app, seconds, job).await {
+        Ok(Ok(bytes)) => respond::file(&format!("{}-delta", flavour.name()), bytes),
+        Ok(Err(failure)) | Err(failure) => failure.reply(),
     }
 }
 
-async fn take(app: &Arc<App>, flavour: Flavour, wait: Duration) -> Result<Bytes, Failure> {
+/// Takes a snapshot now and one after `seconds`, and does the job with the two
+/// and the time between them. A client that leaves earlier frees its place.
+pub(crate) async fn window<T, F>(app: &Arc<App>, seconds: u64, job: F) -> Result<T, Failure>
+where
+    T: Send + 'static,
+    F: FnOnce(&App, [Snapshot; 2], Duration) -> T + Send + 'static,
+{
+    let place = Arc::clone(&app.deltas).try_acquire_owned();
+    let _place = place.map_err(|_| Failure::Busy)?;
     let before = app.costly.run(heaplens_alloc::snapshot).await?;
     let begun = Instant::now();
-    tokio::time::sleep(wait).await;
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
     let work = Arc::clone(app);
     app.costly
         .run_admitted(move || {
             let after = heaplens_alloc::snapshot();
             // From a clock that cannot be set back.
-            encode(&work, flavour, &before, &after, begun.elapsed())
+            let length = begun.elapsed();
+            job(&work, [before, after], length)
         })
-        .await?
+        .await
 }
 
-fn encode(
-    app: &App,
-    flavour: Flavour,
-    before: &Snapshot,
-    after: &Snapshot,
+/// `after` less `before`, as a profile of that length.
+pub(crate) fn difference(
+    before: &Profile,
+    after: Profile,
     length: Duration,
-) -> Result<Bytes, Failure> {
-    let [before, after] = app.profiles([before, after])?;
+    inuse: Inuse,
+) -> Result<Profile, Failure> {
     let mut delta = after
-        .since(&before, Inuse::Change)
+        .since(before, inuse)
         .map_err(|error| Failure::Failed(error.to_string()))?;
     delta.duration = Some(length);
     delta.comments.push(format!(
         "delta: what changed within {} s; figures above are of its end",
         length.as_secs()
     ));
-    Ok(pprof::encode(&delta, flavour.default_type()).into())
+    if inuse == Inuse::Last {
+        let comment = "inuse_objects and inuse_space: as they are at the end";
+        delta.comments.push(comment.to_owned());
+    }
+    Ok(delta)
 }

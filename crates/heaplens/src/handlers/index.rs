@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::respond::{self, Reply};
 
-const PATHS: [(&str, &str); 9] = [
+const PATHS: [(&str, &str); 12] = [
     (
         "/debug/pprof/",
         "profiles, as Go's net/http/pprof serves them",
@@ -14,6 +14,18 @@ const PATHS: [(&str, &str); 9] = [
         "the heap profile: go tool pprof http://HOST/debug/heap",
     ),
     ("/debug/heap?format=text", "the same as text"),
+    (
+        "/debug/heap?format=json",
+        "the same as JSON, sites with standard errors",
+    ),
+    (
+        "/debug/flamegraph",
+        "the same as a flame graph; by POST of a profile: what changed since",
+    ),
+    (
+        "/debug/flamegraph?type=alloc_space",
+        "what was ever allocated; with seconds=N what is in the next N seconds",
+    ),
     (
         "/debug/pprof/allocs",
         "the same, viewed by what was ever allocated",

@@ -3,6 +3,8 @@
 use std::num::IntErrorKind;
 use std::time::Duration;
 
+use heaplens_profile::diff::Inuse;
+
 use super::BadParameter;
 use super::escape::unescape;
 use super::seconds::seconds;
@@ -14,6 +16,8 @@ pub(crate) struct GoQuery {
     pub(crate) text: bool,
     /// What changed within this many seconds, in place of all since the start.
     pub(crate) seconds: Option<u64>,
+    /// With `seconds`: what becomes of what is in use.
+    pub(crate) inuse: Inuse,
 }
 
 impl GoQuery {
@@ -32,7 +36,15 @@ impl GoQuery {
                 "seconds and debug params are incompatible",
             ));
         }
-        Ok(GoQuery { text, seconds })
+        let inuse = match first(query, "inuse").as_str() {
+            "last" => Inuse::Last,
+            _ => Inuse::Change,
+        };
+        Ok(GoQuery {
+            text,
+            seconds,
+            inuse,
+        })
     }
 }
 
@@ -119,6 +131,22 @@ mod tests {
         ];
         for (query, expected) in cases {
             assert_eq!(go(query), Ok(expected), "{query}");
+        }
+    }
+
+    #[test]
+    fn what_a_delta_has_in_use() {
+        let inuse = |query| GoQuery::read(Some(query)).unwrap().inuse;
+        for query in ["seconds=1&inuse=last", "inuse=last"] {
+            assert_eq!(inuse(query), Inuse::Last, "{query}");
+        }
+        for query in [
+            "seconds=1",
+            "inuse=",
+            "inuse=LAST",
+            "inuse=delta&inuse=last",
+        ] {
+            assert_eq!(inuse(query), Inuse::Change, "{query}");
         }
     }
 

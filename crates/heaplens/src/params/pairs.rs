@@ -14,6 +14,29 @@ pub(crate) fn strict_pairs(
     query: Option<&str>,
     known: &'static [&'static str],
 ) -> Result<Vec<(&'static str, String)>, BadParameter> {
+    let rules = Rules {
+        known,
+        repeatable: &[],
+        silent: &[],
+    };
+    pairs(query, &rules)
+}
+
+/// Which names may be there.
+#[derive(Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) known: &'static [&'static str],
+    /// Those of them that may be there more than once.
+    pub(super) repeatable: &'static [&'static str],
+    /// Others, which mean nothing to us.
+    pub(super) silent: &'static [&'static str],
+}
+
+/// All pairs of known names, if each is well formed and by the rules.
+pub(super) fn pairs(
+    query: Option<&str>,
+    rules: &Rules,
+) -> Result<Vec<(&'static str, String)>, BadParameter> {
     let mut pairs: Vec<(&'static str, String)> = Vec::new();
     for piece in query.unwrap_or_default().split('&') {
         if piece.is_empty() {
@@ -26,10 +49,14 @@ pub(crate) fn strict_pairs(
                 quoted(piece)
             )));
         };
-        let Some(name) = known.iter().find(|known| **known == name) else {
-            return Err(unknown(&name, known));
+        if rules.silent.contains(&&*name) {
+            continue;
+        }
+        let Some(name) = rules.known.iter().find(|known| **known == name) else {
+            return Err(unknown(&name, rules.known));
         };
-        if pairs.iter().any(|(before, _)| before == name) {
+        let is_again = pairs.iter().any(|(before, _)| before == name);
+        if is_again && !rules.repeatable.contains(name) {
             return Err(BadParameter::because(format!(
                 "parameter \"{name}\" is given twice"
             )));
