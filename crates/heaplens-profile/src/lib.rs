@@ -13,6 +13,7 @@
 //! | [`trim`] | which leaf frames belong to the allocator itself | no |
 //! | [`pprof`] | gzip'ed `profile.proto` | no |
 //! | [`text`] | Go's `debug=1` text | no |
+//! | [`rfc3339`] | moments as comments write them | no |
 //!
 //! ```no_run
 //! # fn main() -> std::io::Result<()> {
@@ -37,7 +38,7 @@ pub mod model;
 mod names;
 pub mod pprof;
 pub mod proto;
-mod rfc3339;
+pub mod rfc3339;
 mod rows;
 mod source;
 pub mod symbolize;

@@ -178,7 +178,7 @@ impl Profile {
         let tables = rows::build(snapshot, mappings, symbolizer);
         Profile {
             time: snapshot.taken_at,
-            duration: None,
+            duration: snapshot.window,
             period: snapshot.counters.sample_interval.max(1),
             types: HEAP_TYPES.to_vec(),
             samples: tables.samples,
