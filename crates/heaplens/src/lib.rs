@@ -6,6 +6,7 @@ mod agent;
 mod auth;
 mod builder;
 mod cgroup;
+mod clients;
 mod config;
 #[cfg(test)]
 mod configurations;
@@ -21,6 +22,7 @@ mod memory;
 mod metrics;
 mod outlook;
 mod params;
+mod peak;
 mod pulse;
 mod respond;
 mod router;

@@ -40,6 +40,8 @@ pub(crate) struct ProfileQuery {
     pub(crate) text: bool,
     /// What changed within this many seconds, in place of all since the start.
     pub(crate) seconds: Option<u64>,
+    /// With `seconds`: what is in use as it is at the end, not what changed.
+    pub(crate) inuse_last: bool,
     /// What this group of maps holds, in place of the whole heap. On our own
     /// path only.
     pub(crate) map: Option<String>,
@@ -59,22 +61,24 @@ impl ProfileQuery {
         Self {
             text,
             seconds,
-            map: None,
+            inuse_last: first(query, "inuse") == "last",
+            ..Self::default()
         }
         .consistent()
     }
 
-    /// As our own paths read it: `format`, `debug`, `seconds` and `map`, each
-    /// once and well formed.
+    /// As our own paths read it: `format`, `debug`, `seconds`, `inuse` and `map`,
+    /// each once and well formed.
     pub(crate) fn strict(query: Option<&str>) -> Result<Self, BadParameter> {
-        const KNOWN: [&str; 4] = ["format", "debug", "seconds", "map"];
+        const KNOWN: [&str; 5] = ["format", "debug", "seconds", "inuse", "map"];
         let mut asked = ProfileQuery::default();
-        let (mut format, mut debug) = (None, None);
+        let (mut format, mut debug, mut inuse) = (None, None, None);
         for (name, value) in strict_pairs(query, &KNOWN)? {
             match name {
                 "format" => format = Some(strict_format(&value)?),
                 "debug" => debug = Some(strict_debug(&value)?),
                 "map" => asked.map = Some(value),
+                "inuse" => inuse = Some(strict_inuse(&value)?),
                 _ => asked.seconds = Some(seconds(&value)?),
             }
         }
@@ -85,6 +89,12 @@ impl ProfileQuery {
                 "format and debug contradict each other: give one of them",
             ));
         }
+        if inuse.is_some() && asked.seconds.is_none() {
+            return Err(BadParameter::because(
+                "inuse says what seconds=N does to what is in use: give both",
+            ));
+        }
+        asked.inuse_last = inuse.unwrap_or(false);
         asked.text = format.or(debug).unwrap_or(false);
         asked.consistent()
     }
@@ -101,6 +111,17 @@ impl ProfileQuery {
             ));
         }
         Ok(self)
+    }
+}
+
+/// For `delta_heap`, whose window is the time since the last fetch: `seconds` is
+/// refused as Go refuses it of profiles that have no delta. The rest is ignored.
+pub(crate) fn without_seconds(query: Option<&str>) -> Result<(), BadParameter> {
+    match first(query.unwrap_or_default(), "seconds").as_str() {
+        "" => Ok(()),
+        value => Err(seconds(value).err().unwrap_or_else(|| {
+            BadParameter::because("\"seconds\" parameter is not supported for this profile type")
+        })),
     }
 }
 
@@ -148,6 +169,17 @@ fn strict_format(value: &str) -> Result<bool, BadParameter> {
         "text" => Ok(true),
         other => Err(BadParameter::because(format!(
             "invalid value {} for \"format\" - must be pprof or text",
+            quoted(other)
+        ))),
+    }
+}
+
+fn strict_inuse(value: &str) -> Result<bool, BadParameter> {
+    match value {
+        "last" => Ok(true),
+        "delta" => Ok(false),
+        other => Err(BadParameter::because(format!(
+            "invalid value {} for \"inuse\" - must be delta or last",
             quoted(other)
         ))),
     }
@@ -329,6 +361,43 @@ mod tests {
     }
 
     #[test]
+    fn what_a_delta_has_in_use() {
+        let last = |query| ProfileQuery::as_go(Some(query)).unwrap().inuse_last;
+        assert!(last("seconds=1&inuse=last") && last("inuse=last"));
+        for query in [
+            "seconds=1",
+            "inuse=",
+            "inuse=LAST",
+            "inuse=delta&inuse=last",
+        ] {
+            assert!(!last(query), "{query}");
+        }
+        for (query, expected) in [
+            ("seconds=1&inuse=last", true),
+            ("inuse=delta&seconds=1", false),
+        ] {
+            let asked = ProfileQuery::strict(Some(query)).unwrap();
+            assert_eq!(asked.inuse_last, expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn no_seconds_where_a_window_begins_with_the_last_fetch() {
+        for query in ["", "seconds=", "debug=1", "foo", "seconds=1;x=1"] {
+            assert_eq!(without_seconds(Some(query)), Ok(()), "{query}");
+        }
+        for (query, part) in [
+            ("seconds=1", "not supported for this profile type"),
+            ("seconds=300&debug=1", "not supported"),
+            ("seconds=0", "must be a positive integer"),
+            ("seconds=x", "must be a positive integer"),
+        ] {
+            let fault = without_seconds(Some(query)).unwrap_err().0;
+            assert!(fault.contains(part), "{query}: {fault}");
+        }
+    }
+
+    #[test]
     fn names_in_paths() {
         for name in [
             "sessions",
@@ -404,7 +473,7 @@ mod tests {
         let bad = [
             (
                 "foo=1",
-                "unknown parameter \"foo\"; known are format, debug, seconds, map",
+                "unknown parameter \"foo\"; known are format, debug, seconds, inuse, map",
             ),
             ("format=svg", "invalid value \"svg\" for \"format\""),
             ("debug=abc", "invalid value \"abc\""),
@@ -414,6 +483,8 @@ mod tests {
             ("format=text&seconds=1", "incompatible"),
             ("map=a&seconds=1", "seconds and map params are incompatible"),
             ("map=a&map=b", "\"map\" is given twice"),
+            ("inuse=last", "give both"),
+            ("inuse=first&seconds=1", "must be delta or last"),
             ("seconds=", "positive integer"),
             ("seconds=301", "at most 300"),
             ("debug=%zz", "bad escape"),

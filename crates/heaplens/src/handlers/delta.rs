@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use heaplens_alloc::Snapshot;
 use heaplens_profile::{Location, Profile, Sample, SampledCounts, pprof};
 use hyper::StatusCode;
 use hyper::body::Bytes;
@@ -14,8 +13,17 @@ use crate::respond::{self, Reply};
 use crate::state::App;
 use crate::work::Failure;
 
+/// What a delta says of what is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inuse {
+    /// What changed, as Go has it: negative where more was freed than allocated.
+    Changed,
+    /// What there is at the end, for readers that take no negative values.
+    Last,
+}
+
 /// Answers after `seconds`. A client that leaves earlier frees its place.
-pub(crate) async fn serve(app: &Arc<App>, flavour: Flavour, seconds: u64) -> Reply {
+pub(crate) async fn serve(app: &Arc<App>, flavour: Flavour, seconds: u64, inuse: Inuse) -> Reply {
     let Ok(_place) = Arc::clone(&app.deltas).try_acquire_owned() else {
         return respond::later(
             StatusCode::TOO_MANY_REQUESTS,
@@ -23,13 +31,18 @@ pub(crate) async fn serve(app: &Arc<App>, flavour: Flavour, seconds: u64) -> Rep
             "too many delta profiles are being taken; try again later",
         );
     };
-    match take(app, flavour, Duration::from_secs(seconds)).await {
+    match take(app, flavour, Duration::from_secs(seconds), inuse).await {
         Ok(bytes) => respond::file(&format!("{}-delta", flavour.name()), bytes),
         Err(failure) => failure.reply(),
     }
 }
 
-async fn take(app: &Arc<App>, flavour: Flavour, wait: Duration) -> Result<Bytes, Failure> {
+async fn take(
+    app: &Arc<App>,
+    flavour: Flavour,
+    wait: Duration,
+    inuse: Inuse,
+) -> Result<Bytes, Failure> {
     let before = app.costly.run(heaplens_alloc::snapshot).await?;
     let begun = Instant::now();
     tokio::time::sleep(wait).await;
@@ -38,21 +51,41 @@ async fn take(app: &Arc<App>, flavour: Flavour, wait: Duration) -> Result<Bytes,
         .run_admitted(move || {
             let after = heaplens_alloc::snapshot();
             // From a clock that cannot be set back.
-            encode(&work, flavour, &before, &after, begun.elapsed())
+            let (length, snapshots) = (begun.elapsed(), [&before, &after]);
+            let [mut before, after] = work.profiles(snapshots)?;
+            if inuse == Inuse::Last {
+                forget_inuse(&mut before);
+            }
+            let mut delta = subtract(&before, after, length);
+            delta.comments.push(inuse.comment().to_owned());
+            Ok(pprof::encode(&delta, flavour.default_type()).into())
         })
         .await?
 }
 
-fn encode(
-    app: &App,
-    flavour: Flavour,
-    before: &Snapshot,
-    after: &Snapshot,
-    length: Duration,
-) -> Result<Bytes, Failure> {
-    let [before, after] = app.profiles([before, after])?;
-    let delta = subtract(&before, after, length);
-    Ok(pprof::encode(&delta, flavour.default_type()).into())
+impl Inuse {
+    fn comment(self) -> &'static str {
+        match self {
+            Inuse::Changed => "inuse_objects and inuse_space: what changed",
+            Inuse::Last => "inuse_objects and inuse_space: as they are at the end",
+        }
+    }
+}
+
+/// Takes out of a base what is in use, so that nothing of it is subtracted.
+fn forget_inuse(base: &mut Profile) {
+    let is_inuse: Vec<bool> = base
+        .types
+        .iter()
+        .map(|of| of.kind.starts_with("inuse_"))
+        .collect();
+    for sample in &mut base.samples {
+        for (value, is_inuse) in sample.values.iter_mut().zip(&is_inuse) {
+            if *is_inuse {
+                *value = 0;
+            }
+        }
+    }
 }
 
 /// `after` less `before`: all four values, so what was freed meanwhile is
@@ -134,7 +167,7 @@ fn name<'a>(profile: &'a Profile, location: &Location) -> &'a str {
 mod tests {
     use std::time::SystemTime;
 
-    use heaplens_alloc::{Counters, Site, StackKind, Tally};
+    use heaplens_alloc::{Counters, Site, Snapshot, StackKind, Tally};
     use heaplens_profile::Mappings;
 
     use super::*;
@@ -220,6 +253,39 @@ mod tests {
             ]
         );
         assert_eq!(delta.duration, Some(Duration::from_secs(3)));
+    }
+
+    /// For readers that drop a sample with any negative value: none is negative,
+    /// and what is in use is all there is, whether it changed or not.
+    #[test]
+    fn in_use_as_last_seen() {
+        let mut before = labelled(
+            &[
+                (&[0x1001], 64, 10, 1),
+                (&[0x3001], 32, 5, 5),
+                (&[0x5001], 16, 4, 0),
+            ],
+            &[(0, "a", 4), (1, "gone", 0)],
+        );
+        let after = labelled(
+            &[
+                (&[0x1001], 64, 12, 2),
+                (&[0x3001], 32, 5, 1),
+                (&[0x5001], 16, 4, 0),
+            ],
+            &[(0, "a", 3), (0, "b", 1)],
+        );
+        forget_inuse(&mut before);
+        let delta = subtract(&before, after, Duration::from_secs(1));
+        assert_eq!(
+            rows(&delta),
+            [
+                (0x1000, 64, "", vec![2, 128, 2, 128]),
+                (0x1000, 64, "a", vec![0, 0, 3, 192]),
+                (0x1000, 64, "b", vec![0, 0, 1, 64]),
+                (0x3000, 32, "", vec![0, 0, 1, 32]),
+            ]
+        );
     }
 
     #[test]

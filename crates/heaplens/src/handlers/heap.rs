@@ -94,7 +94,14 @@ pub(crate) async fn serve(
         return held::serve(app, name, query.text).await;
     }
     let (encoding, name) = match (query.text, query.seconds) {
-        (_, Some(seconds)) => return delta::serve(app, flavour, seconds).await,
+        (_, Some(seconds)) => {
+            let inuse = if query.inuse_last {
+                delta::Inuse::Last
+            } else {
+                delta::Inuse::Changed
+            };
+            return delta::serve(app, flavour, seconds, inuse).await;
+        }
         (true, None) => (Encoding::Text, None),
         (false, None) => (Encoding::Pprof(flavour), Some(flavour.name())),
     };
@@ -133,7 +140,7 @@ async fn encoded(app: &Arc<App>, encoding: Encoding) -> Result<Bytes, Failure> {
 }
 
 /// 501: this program has no profile to give.
-fn not_installed() -> Reply {
+pub(crate) fn not_installed() -> Reply {
     respond::error(StatusCode::NOT_IMPLEMENTED, NOT_INSTALLED)
 }
 
