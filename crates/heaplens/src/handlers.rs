@@ -1,6 +1,7 @@
 //! One module a route, or a family of them.
 
 pub(crate) mod cmdline;
+pub(crate) mod cpu;
 pub(crate) mod delta;
 pub(crate) mod delta_heap;
 pub(crate) mod health;

@@ -10,6 +10,8 @@ mod clients;
 mod config;
 #[cfg(test)]
 mod configurations;
+#[cfg(feature = "cpu-profile")]
+mod cpu;
 mod deadline;
 mod error;
 mod fields;

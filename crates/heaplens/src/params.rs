@@ -12,6 +12,9 @@ use crate::respond::{self, Reply};
 
 /// The longest delta profile, in seconds.
 const LONGEST: u64 = 300;
+/// A CPU profile of no stated length, in seconds.
+#[cfg(feature = "cpu-profile")]
+const CPU_DEFAULT: u64 = 30;
 
 /// Why a request is 400: one line for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +125,17 @@ pub(crate) fn without_seconds(query: Option<&str>) -> Result<(), BadParameter> {
         value => Err(seconds(value).err().unwrap_or_else(|| {
             BadParameter::because("\"seconds\" parameter is not supported for this profile type")
         })),
+    }
+}
+
+/// How long a CPU profile takes. As Go has it, what is no positive number counts
+/// as nothing.
+#[cfg(feature = "cpu-profile")]
+pub(crate) fn cpu_seconds(query: Option<&str>) -> Result<u64, BadParameter> {
+    let value = first(query.unwrap_or_default(), "seconds");
+    match value.parse::<i64>() {
+        Ok(number) if number > 0 => seconds(&value),
+        _ => Ok(CPU_DEFAULT),
     }
 }
 
@@ -395,6 +409,25 @@ mod tests {
             let fault = without_seconds(Some(query)).unwrap_err().0;
             assert!(fault.contains(part), "{query}: {fault}");
         }
+    }
+
+    #[cfg(feature = "cpu-profile")]
+    #[test]
+    fn cpu_profiles_take_their_default_for_what_is_no_number() {
+        for query in [
+            "",
+            "seconds=",
+            "seconds=abc",
+            "seconds=-1",
+            "seconds=0",
+            "seconds=1.5",
+        ] {
+            assert_eq!(cpu_seconds(Some(query)), Ok(30), "{query}");
+        }
+        assert_eq!(cpu_seconds(Some("seconds=7&debug=1")), Ok(7));
+        assert_eq!(cpu_seconds(None), Ok(30));
+        let fault = cpu_seconds(Some("seconds=301")).unwrap_err().0;
+        assert!(fault.contains("at most 300"), "{fault}");
     }
 
     #[test]

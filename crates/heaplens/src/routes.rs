@@ -9,7 +9,8 @@
 //! | `/debug/pprof/delta_heap` | GET, HEAD | pprof, gzip: what was allocated since this client's last fetch, and what is in use; HEAD is no fetch |
 //! | `/debug/pprof/cmdline` | GET, HEAD | the program's name and, if allowed, its arguments, NUL-separated |
 //! | `/debug/pprof/symbol`, `/debug/symbolz` | GET, HEAD, POST | names of addresses, in pprof's protocol; the second is where pprof asks when the profile came from `/debug/heap`, and a 405 there would make it print no report at all |
-//! | `/debug/pprof/profile`, `trace` | GET, HEAD | 501 and why |
+//! | `/debug/pprof/profile` | GET, HEAD | with the feature `cpu-profile` a CPU profile of `seconds=N`, 30 if not stated; otherwise 501 and why |
+//! | `/debug/pprof/trace` | GET, HEAD | 501 and why |
 //! | `/debug/pprof/…` | GET, HEAD | 404 `Unknown profile` |
 //! | `/debug/heap` | GET, HEAD | as `/debug/pprof/heap`; parameters are checked strictly; `map=NAME`: what one group of maps holds |
 //! | `/debug/heap/peak` | GET, HEAD | pprof or text: the live heap when it was fullest |
@@ -35,7 +36,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use crate::handlers::{
-    cmdline, delta_heap, health, heap, index, maps, memstats, metrics, peak, symbol,
+    cmdline, cpu, delta_heap, health, heap, index, maps, memstats, metrics, peak, symbol,
 };
 use crate::params::{self, ProfileQuery};
 use crate::respond::{self, Reply};
@@ -151,7 +152,7 @@ where
         Some(Route::Cmdline) => cmdline::serve(app.expose_cmdline),
         Some(Route::Symbol) if parts.method == Method::POST => symbol::post(app, body).await,
         Some(Route::Symbol) => symbol::get(app, parts.uri.query().unwrap_or_default()).await,
-        Some(Route::CpuProfile) => respond::error(StatusCode::NOT_IMPLEMENTED, NO_CPU_PROFILES),
+        Some(Route::CpuProfile) => cpu::serve(app, parts.uri.query()).await,
         Some(Route::Trace) => respond::error(StatusCode::NOT_IMPLEMENTED, NO_TRACES),
         Some(Route::UnknownProfile) => respond::error(StatusCode::NOT_FOUND, "Unknown profile"),
         Some(Route::Maps) => maps::list(app, parts.uri.query(), base(&parts)).await,
@@ -173,12 +174,11 @@ where
 pub(crate) fn extra_time(uri: &Uri) -> Duration {
     match find(uri.path()) {
         Some(Route::Heap | Route::Allocs | Route::DebugHeap) => params::seconds_asked(uri.query()),
+        Some(Route::CpuProfile) => cpu::time(uri.query()),
         _ => Duration::ZERO,
     }
 }
 
-const NO_CPU_PROFILES: &str = "CPU profiles are not taken here: try perf or samply; the heap is \
-     at /debug/pprof/heap";
 const NO_TRACES: &str = "execution traces are not taken here: try tokio-console or the tracing \
      crate; the heap is at /debug/pprof/heap";
 

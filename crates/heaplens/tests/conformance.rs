@@ -77,6 +77,7 @@ const ROWS: &[Row] = &[
     (21, "GET", "/debug/pprof//heap", 307, HTML, None, Has("/debug/pprof/heap")),
     (21, "GET", "/debug//pprof/heap?debug=1", 307, HTML, None, Has("/debug/pprof/heap?debug=1")),
     (21, "GET", "/debug/pprof/../pprof/heap", 307, HTML, None, Has("/debug/pprof/heap")),
+    #[cfg(not(feature = "cpu-profile"))]
     (22, "GET", "/debug/pprof/profile?seconds=1", 501, TEXT, None, Has("CPU profiles are not taken")),
     (22, "GET", "/debug/pprof/trace", 501, TEXT, None, Has("not taken")),
     (25, "GET", "/debug/pprof/cmdline", 200, TEXT, None, Has("conformance")),

@@ -83,6 +83,13 @@ const PROFILES: &[(&str, &str, bool, &str)] = &[
          changed in the next N seconds, where inuse=last leaves live objects as they are at the \
          end; with debug=1 as text. gc has no effect: all figures are up to date.",
     ),
+    #[cfg(feature = "cpu-profile")]
+    (
+        "profile",
+        "profile?seconds=1",
+        false,
+        "CPU profile. seconds=N (1 to 300) sets its duration; 30 if it is not stated.",
+    ),
     (
         "symbol",
         "symbol?debug=1",
