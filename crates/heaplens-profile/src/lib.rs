@@ -18,6 +18,7 @@
 //! | [`folded`] | folded stacks, for flame graph tools | no |
 //! | [`json`] | JSON with standard errors | no |
 //! | [`flamegraph`] | interactive SVG, of one profile or of a difference | no |
+//! | [`rfc3339`] | moments as comments write them | no |
 //!
 //! ```no_run
 //! # fn main() -> std::io::Result<()> {
@@ -48,7 +49,7 @@ pub mod model;
 mod names;
 pub mod pprof;
 pub mod proto;
-mod rfc3339;
+pub mod rfc3339;
 mod rows;
 mod source;
 mod stacks;

@@ -231,7 +231,7 @@ impl Profile {
         let tables = rows::build(snapshot, mappings, symbolizer);
         Profile {
             time: snapshot.taken_at,
-            duration: None,
+            duration: snapshot.window,
             period: snapshot.counters.sample_interval.max(1),
             period_type: SPACE,
             types: HEAP_TYPES.to_vec(),

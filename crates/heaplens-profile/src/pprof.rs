@@ -202,8 +202,9 @@ fn nanos_since_epoch(time: SystemTime) -> i64 {
         .unwrap_or(0)
 }
 
-/// The header that Go writes: fastest level, no time, no name, unknown system.
-fn compress(bytes: &[u8]) -> Vec<u8> {
+/// Compresses an encoded profile as [`encode`] does, with the header that Go writes:
+/// fastest level, no time, no name, unknown system.
+pub fn compress(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut encoder = GzBuilder::new()
         .mtime(0)

@@ -55,7 +55,7 @@ fn samples(snapshot: &Snapshot, resolver: &mut Resolver<'_>) -> Vec<Sample> {
         }
     }
 
-    let mut groups = Groups::new(&snapshot.labels);
+    let mut groups = Groups::new(&snapshot.labels).of_window(snapshot.window.is_some());
     for site in &snapshot.sites {
         if let Some(&list) = list_of_stack.get(site.stack) {
             groups.add(list, site);

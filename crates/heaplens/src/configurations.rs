@@ -22,7 +22,7 @@ fn fault(scrape: &Scrape) -> Option<String> {
     let route = routes::find(&scrape.path);
     let wanted = match scrape.kind {
         Kind::Metrics => matches!(route, Some(Route::Metrics)),
-        Kind::Profile => matches!(route, Some(Route::Heap | Route::Allocs)),
+        Kind::Profile => matches!(route, Some(Route::Heap | Route::Allocs | Route::DeltaHeap)),
         Kind::Probe => matches!(route, Some(Route::Health)),
     };
     if !wanted {
@@ -82,6 +82,7 @@ fn what_is_not_served_is_found() {
         (profile, "/debug/pprof/heap", &[("seconds", "14")], true),
         (profile, allocs, &[("seconds", "0")], false),
         (profile, allocs, &[("gc", "1")], false),
+        (profile, "/debug/pprof/delta_heap", &[], true),
         (profile, "/debug/pprof/profile", &[], false),
         (profile, "/debug/pprof/block", &[], false),
         (profile, "/metrics", &[], false),

@@ -15,7 +15,9 @@ use hyper::StatusCode;
 use crate::respond::{self, Reply};
 
 pub(crate) use escape::{escape, unescape_path};
-pub(crate) use go::{GoQuery, seconds_asked};
+#[cfg(feature = "cpu-profile")]
+pub(crate) use go::cpu_seconds;
+pub(crate) use go::{GoQuery, seconds_asked, without_seconds};
 pub(crate) use heap::{Base, Format, HeapQuery};
 pub(crate) use pairs::{none, strict_pairs};
 pub(crate) use selection::Selection;

@@ -6,6 +6,7 @@ use heaplens_profile::{Mappings, Profile, Symbolizer};
 use prometheus::Registry;
 use tokio::sync::Semaphore;
 
+use crate::clients::Clients;
 use crate::flight::Flight;
 use crate::handlers::heap::Built;
 use crate::metrics;
@@ -27,6 +28,8 @@ pub(crate) struct App {
     pub(crate) flight: Flight<Built>,
     /// Free places for delta profiles.
     pub(crate) deltas: Arc<Semaphore>,
+    /// Who fetches `delta_heap`, and up to where.
+    pub(crate) clients: Mutex<Clients>,
     /// What `/metrics` shows.
     pub(crate) registry: Registry,
     /// All mappings seen so far: samples may refer to objects unloaded since.
@@ -41,6 +44,7 @@ impl App {
             figures: Work::new(),
             flight: Flight::new(),
             deltas: Arc::new(Semaphore::new(DELTAS)),
+            clients: Mutex::default(),
             registry: metrics::registry(),
             mappings: Mutex::default(),
         })
@@ -55,6 +59,16 @@ impl App {
         let mut known = self.mappings.lock().unwrap_or_else(PoisonError::into_inner);
         known.merge(now);
         Ok(known)
+    }
+
+    /// Remembers what is mapped now, for addresses that are looked up later. Not
+    /// while a profile is being made, which has just done so itself.
+    pub(crate) fn note_mappings(&self) {
+        if let Ok(mut known) = self.mappings.try_lock()
+            && let Ok(now) = Mappings::of_current_process()
+        {
+            known.merge(now);
+        }
     }
 
     /// Symbolized profiles of some snapshots. The symbolizer's tables, which

@@ -63,9 +63,10 @@ pub(crate) fn difference(
         "delta: what changed within {} s; figures above are of its end",
         length.as_secs()
     ));
-    if inuse == Inuse::Last {
-        let comment = "inuse_objects and inuse_space: as they are at the end";
-        delta.comments.push(comment.to_owned());
-    }
+    let meaning = match inuse {
+        Inuse::Change => "inuse_objects and inuse_space: what changed",
+        Inuse::Last => "inuse_objects and inuse_space: as they are at the end",
+    };
+    delta.comments.push(meaning.to_owned());
     Ok(delta)
 }

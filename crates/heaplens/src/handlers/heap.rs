@@ -16,10 +16,8 @@ use crate::respond::{self, Reply};
 use crate::state::App;
 
 pub(crate) use built::Built;
-pub(crate) use form::held_no_more;
+pub(crate) use form::{Form, held_no_more};
 pub(crate) use refusal::Refusal;
-
-use form::Form;
 
 /// The two names of the same data: they differ in what viewers show first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

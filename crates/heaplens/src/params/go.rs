@@ -9,6 +9,10 @@ use super::BadParameter;
 use super::escape::unescape;
 use super::seconds::seconds;
 
+/// A CPU profile of no stated length, in seconds.
+#[cfg(feature = "cpu-profile")]
+const CPU_DEFAULT: u64 = 30;
+
 /// What is asked of a profile under `/debug/pprof/`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct GoQuery {
@@ -45,6 +49,28 @@ impl GoQuery {
             seconds,
             inuse,
         })
+    }
+}
+
+/// For `delta_heap`, whose window is the time since the last fetch: `seconds` is
+/// refused as Go refuses it of profiles that have no delta. The rest is ignored.
+pub(crate) fn without_seconds(query: Option<&str>) -> Result<(), BadParameter> {
+    match first(query.unwrap_or_default(), "seconds").as_str() {
+        "" => Ok(()),
+        value => Err(seconds(value).err().unwrap_or_else(|| {
+            BadParameter::because("\"seconds\" parameter is not supported for this profile type")
+        })),
+    }
+}
+
+/// How long a CPU profile takes. As Go has it, what is no positive number counts
+/// as nothing.
+#[cfg(feature = "cpu-profile")]
+pub(crate) fn cpu_seconds(query: Option<&str>) -> Result<u64, BadParameter> {
+    let value = first(query.unwrap_or_default(), "seconds");
+    match value.parse::<i64>() {
+        Ok(number) if number > 0 => seconds(&value),
+        _ => Ok(CPU_DEFAULT),
     }
 }
 
@@ -148,6 +174,41 @@ mod tests {
         ] {
             assert_eq!(inuse(query), Inuse::Change, "{query}");
         }
+    }
+
+    #[test]
+    fn no_seconds_where_a_window_begins_with_the_last_fetch() {
+        for query in ["", "seconds=", "debug=1", "foo", "seconds=1;x=1"] {
+            assert_eq!(without_seconds(Some(query)), Ok(()), "{query}");
+        }
+        for (query, part) in [
+            ("seconds=1", "not supported for this profile type"),
+            ("seconds=300&debug=1", "not supported"),
+            ("seconds=0", "must be a positive integer"),
+            ("seconds=x", "must be a positive integer"),
+        ] {
+            let fault = without_seconds(Some(query)).unwrap_err().to_string();
+            assert!(fault.contains(part), "{query}: {fault}");
+        }
+    }
+
+    #[cfg(feature = "cpu-profile")]
+    #[test]
+    fn cpu_profiles_take_their_default_for_what_is_no_number() {
+        for query in [
+            "",
+            "seconds=",
+            "seconds=abc",
+            "seconds=-1",
+            "seconds=0",
+            "seconds=1.5",
+        ] {
+            assert_eq!(cpu_seconds(Some(query)), Ok(30), "{query}");
+        }
+        assert_eq!(cpu_seconds(Some("seconds=7&debug=1")), Ok(7));
+        assert_eq!(cpu_seconds(None), Ok(30));
+        let fault = cpu_seconds(Some("seconds=301")).unwrap_err().to_string();
+        assert!(fault.contains("at most 300"), "{fault}");
     }
 
     #[test]
