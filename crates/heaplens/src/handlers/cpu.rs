@@ -17,7 +17,6 @@ mod without {
     use crate::state::App;
 
     /// 501, and what to do.
-    #[expect(clippy::unused_async, reason = "as the one that takes profiles")]
     pub(crate) async fn serve(_app: &Arc<App>, _query: Option<&str>) -> Reply {
         respond::error(StatusCode::NOT_IMPLEMENTED, NO_PROFILES)
     }
