@@ -42,6 +42,7 @@
 //! * `jemalloc-stats`: jemalloc built with its statistics.
 
 mod arena;
+mod base;
 mod config;
 pub mod counters;
 mod filter;
@@ -55,6 +56,7 @@ mod live;
 mod mark;
 mod os;
 mod pace;
+pub mod peak;
 mod record;
 mod registry;
 pub mod sampler;
@@ -72,6 +74,7 @@ pub mod watch;
 mod watches;
 mod word;
 
+pub use base::Base;
 pub use config::{
     DEFAULT_MAX_OVERHEAD, DEFAULT_MEMORY_BUDGET, DEFAULT_SAMPLE_INTERVAL, EnvironmentError,
     MAX_SAMPLE_INTERVAL, MEMORY_BUDGET_RANGE, check_environment, sample_interval,
@@ -80,7 +83,7 @@ pub use counters::{Counters, DropReason, Walker};
 pub use global::Alloc;
 #[cfg(feature = "jemalloc")]
 pub use jemalloc::Jemalloc;
-pub use snapshot::{Site, Snapshot, Stack, snapshot};
+pub use snapshot::{Site, Snapshot, Stack, snapshot, survivors};
 pub use stacks::StackKind;
 pub use stats::{AllocatorStats, SizeClass, StatsSource, allocator_stats};
 pub use store::counters;

@@ -17,6 +17,8 @@ use crate::filter;
 pub(crate) use crate::index::fits;
 use crate::index::{self, Index};
 use crate::mark::Mark;
+use crate::peak;
+use crate::sampler::Weight;
 use crate::tag::Shape;
 use crate::watches::Tag;
 
@@ -57,6 +59,13 @@ pub(crate) struct Block {
     pub(crate) mark: Mark,
     /// Which watches see it; [`Tag::NONE`] unless the interval is 1.
     pub(crate) tag: Tag,
+}
+
+impl Block {
+    /// The bytes that it stands for, whole: the same each time it is asked.
+    fn weight(&self) -> u64 {
+        Weight::new(self.size, self.interval).bytes().round() as u64
+    }
 }
 
 /// Blocks that are alive, in all tables; it is read where no table is at hand.
@@ -142,6 +151,7 @@ impl Live {
         if block.shape == Shape::Plain {
             filter::UNMARKED.add(address);
         }
+        peak::entered(block.weight());
     }
 
     /// Takes a block out before it is freed or reallocated.
@@ -161,6 +171,7 @@ impl Live {
         }
         self.count.fetch_sub(1, Ordering::Relaxed);
         ALIVE.fetch_sub(1, Ordering::Relaxed);
+        peak::left(block.weight());
         Some((Reserved { slot: number }, block))
     }
 

@@ -88,6 +88,31 @@ pub(crate) fn exact_now() -> u64 {
     clock(libc::CLOCK_MONOTONIC)
 }
 
+/// A new counter that a thread can wait for ([`signal_event`] wakes it); `None` if
+/// the system refuses.
+pub(crate) fn event() -> Option<libc::c_int> {
+    // SAFETY: makes a descriptor, touches nothing that exists.
+    let event = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
+    (event >= 0).then_some(event)
+}
+
+/// Wakes who waits for this event. One system call that never blocks; may be made
+/// in a signal handler. Changes `errno`.
+pub(crate) fn signal_event(event: libc::c_int) {
+    let one = 1u64;
+    // SAFETY: eight bytes that live for the length of the call. It fails only if
+    // the counter is full, and then whoever waits is awake already.
+    unsafe { libc::write(event, (&raw const one).cast(), size_of::<u64>()) };
+}
+
+/// Sets an event back: it is not signalled until the next [`signal_event`].
+pub(crate) fn clear_event(event: libc::c_int) {
+    let mut count = 0u64;
+    // SAFETY: eight bytes that are valid for writing. It fails only if the event
+    // was not signalled.
+    unsafe { libc::read(event, (&raw mut count).cast(), size_of::<u64>()) };
+}
+
 /// Wall-clock time in nanoseconds since 1970.
 pub(crate) fn wall_now() -> u64 {
     clock(libc::CLOCK_REALTIME)

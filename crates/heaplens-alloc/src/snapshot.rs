@@ -4,7 +4,7 @@
 //! write; everything it returns is ordinary data that no thread writes again.
 
 use std::collections::HashMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::counters::Counters;
 use crate::holder::Holder;
@@ -53,6 +53,9 @@ pub struct Site {
     pub inuse: Tally,
     /// Index into [`Snapshot::labels`]; 0 = no labels.
     pub labels: usize,
+    /// Names the row for as long as the process runs; 0 in rows of what is held
+    /// and in snapshots that were put together from parts.
+    pub id: u32,
 }
 
 impl Site {
@@ -64,7 +67,14 @@ impl Site {
             alloc,
             inuse,
             labels: 0,
+            id: 0,
         }
+    }
+
+    /// This row under a name, which no other row of the same process has.
+    #[must_use]
+    pub fn named(self, id: u32) -> Self {
+        Site { id, ..self }
     }
 
     /// This row with the labels at this index of [`Snapshot::labels`].
@@ -83,6 +93,9 @@ pub struct Snapshot {
     /// When the first allocation passed through the wrapper; equal to
     /// `taken_at` if none has.
     pub since: SystemTime,
+    /// How long before `taken_at` the cumulative figures begin; `None` if they are
+    /// of all time since sampling began. See [`Snapshot::after`].
+    pub window: Option<Duration>,
     /// The profiler's figures on itself at that moment.
     pub counters: Counters,
     /// The distinct stacks; sites refer to them by index.
@@ -109,6 +122,7 @@ impl Snapshot {
         Snapshot {
             taken_at,
             since,
+            window: None,
             counters,
             stacks,
             sites,
@@ -162,33 +176,57 @@ pub fn snapshot() -> Snapshot {
         if let Some(store) = store::get() {
             store.capture.refresh();
         }
-        let counters = store::counters();
-        let taken_at = SystemTime::now();
-        let since = thread::installed_since().map_or(taken_at, os::wall_time);
-        let (stacks, sites, labels) = store::get()
-            .map(|store| collect(store, |_| true))
-            .unwrap_or_default();
-        let since = since.min(taken_at);
-        Snapshot::from_parts(taken_at, since, counters, stacks, sites).with_labels(labels)
+        take(|_| true)
     })
+}
+
+/// The sampled blocks that are alive and were allocated at least so long ago, as a
+/// snapshot in which nothing else was ever allocated: `alloc` equals `inuse`.
+/// `survivors(Duration::ZERO)` is all that is alive.
+///
+/// Each block keeps its own interval and weight, so the estimates are those of
+/// [`snapshot`] restricted to old blocks. A block counts as allocated when its
+/// `malloc` or its last sampled `realloc` began, by a clock of a few milliseconds'
+/// resolution; the counters are of the whole profiler. Costs what [`snapshot`] does.
+pub fn survivors(older: Duration) -> Snapshot {
+    let now = os::coarse_now();
+    let older = u64::try_from(older.as_nanos()).unwrap_or(u64::MAX);
+    // No block is older than the clock.
+    let youngest = now.checked_sub(older);
+    alive(|block| youngest.is_some_and(|youngest| block.born <= youngest))
 }
 
 /// The blocks alive that `keep` keeps, all sampled for certain, as a snapshot in
 /// which nothing else was ever allocated.
 pub(crate) fn of_blocks(keep: impl Fn(&Block) -> bool) -> Snapshot {
+    let mut snapshot = alive(keep);
+    snapshot.counters.sample_interval = 1;
+    snapshot.since = snapshot.taken_at;
+    snapshot
+}
+
+/// The blocks alive that `keep` keeps, as if nothing else had ever been allocated.
+fn alive(keep: impl Fn(&Block) -> bool) -> Snapshot {
     thread::untracked(|| {
-        let mut counters = store::counters();
-        counters.sample_interval = 1;
-        let taken_at = SystemTime::now();
-        let (stacks, mut sites, labels) = store::get()
-            .map(|store| collect(store, keep))
-            .unwrap_or_default();
-        sites.retain(|site| site.inuse.samples > 0);
-        for site in &mut sites {
+        let mut snapshot = take(keep);
+        snapshot.sites.retain(|site| site.inuse.samples > 0);
+        for site in &mut snapshot.sites {
             site.alloc = site.inuse;
         }
-        Snapshot::from_parts(taken_at, taken_at, counters, stacks, sites).with_labels(labels)
+        snapshot
     })
+}
+
+/// All rows, with those blocks in use that `keep` keeps.
+fn take(keep: impl Fn(&Block) -> bool) -> Snapshot {
+    let counters = store::counters();
+    let taken_at = SystemTime::now();
+    let since = thread::installed_since().map_or(taken_at, os::wall_time);
+    let (stacks, sites, labels) = store::get()
+        .map(|store| collect(store, keep))
+        .unwrap_or_default();
+    let since = since.min(taken_at);
+    Snapshot::from_parts(taken_at, since, counters, stacks, sites).with_labels(labels)
 }
 
 type Parts = (Vec<Stack>, Vec<Site>, Vec<Vec<(String, String)>>);
@@ -219,7 +257,7 @@ fn collect(store: &Store, keep: impl Fn(&Block) -> bool) -> Parts {
             let inuse = inuse.remove(&site).unwrap_or_default();
             alloc.raise_to(&inuse.sum());
             let stack = stacks.index(store, stack);
-            sites.push(Site::new(stack, size_class, alloc, inuse.free));
+            sites.push(Site::new(stack, size_class, alloc, inuse.free).named(site.0));
             for (holder, held) in inuse.held {
                 let row = Site::new(stack, size_class, Tally::default(), held);
                 sites.push(row.labelled(labels.index(holder)));

@@ -10,7 +10,7 @@ pub(crate) fn of(snapshot: &Snapshot) -> Vec<String> {
         .drops()
         .map(|(reason, count)| format!("{}={count}", reason.name()))
         .collect();
-    vec![
+    let mut comments = vec![
         concat!("heaplens ", env!("CARGO_PKG_VERSION")).to_owned(),
         format!("sampling since: {}", rfc3339::format(snapshot.since)),
         interval(counters),
@@ -19,7 +19,14 @@ pub(crate) fn of(snapshot: &Snapshot) -> Vec<String> {
         format!("drops: {}", drops.join(" ")),
         standard_error(snapshot),
         format!("stack walker: {}", counters.walker.name()),
-    ]
+    ];
+    if let Some(window) = snapshot.window {
+        let seconds = window.as_secs_f64();
+        comments.push(format!(
+            "alloc_objects and alloc_space: of the last {seconds:.1} s; inuse_objects and inuse_space as they are"
+        ));
+    }
+    comments
 }
 
 fn interval(counters: &Counters) -> String {

@@ -11,8 +11,14 @@
 //! | [`symbolize`] | addresses to functions, files and lines | yes: the mapped ELF files |
 //! | [`model`] | the profile: samples, locations, functions, comments | no |
 //! | [`trim`] | which leaf frames belong to the allocator itself | no |
-//! | [`pprof`] | gzip'ed `profile.proto` | no |
+//! | [`diff`] | what changed between two profiles | no |
+//! | [`pprof`] | gzip'ed `profile.proto`, written and read | no |
+//! | [`filter`] | which samples are kept | no |
 //! | [`text`] | Go's `debug=1` text | no |
+//! | [`folded`] | folded stacks, for flame graph tools | no |
+//! | [`json`] | JSON with standard errors | no |
+//! | [`flamegraph`] | interactive SVG, of one profile or of a difference | no |
+//! | [`rfc3339`] | moments as comments write them | no |
 //!
 //! ```no_run
 //! # fn main() -> std::io::Result<()> {
@@ -28,23 +34,34 @@
 //! ```
 
 mod comments;
+mod compact;
+pub mod diff;
 mod elf;
+pub mod filter;
+pub mod flamegraph;
+pub mod folded;
 mod image;
 mod intern;
+pub mod json;
 pub mod mappings;
 mod merge;
 pub mod model;
 mod names;
 pub mod pprof;
 pub mod proto;
-mod rfc3339;
+pub mod rfc3339;
 mod rows;
 mod source;
+mod stacks;
 pub mod symbolize;
 pub mod text;
 pub mod trim;
 
+pub use filter::Filter;
 pub use mappings::{Mapping, Mappings};
-pub use model::{Function, Labels, Line, Location, Profile, Sample, SampledCounts, ValueType};
-pub use pprof::DefaultType;
+pub use model::{
+    Function, Labels, Line, Location, NumberLabel, Profile, Sample, SampledCounts, ValueType,
+    Variances,
+};
+pub use pprof::{DecodeError, DefaultType};
 pub use symbolize::{Frame, Symbolizer};

@@ -1,6 +1,7 @@
 //! The executable mappings of a process, as profiles list them.
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::elf;
@@ -38,6 +39,22 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// A mapping that a profile tells of, of a process that may be gone.
+    pub(crate) fn recorded(range: Range<u64>, offset: u64, path: String) -> Self {
+        Mapping {
+            start: range.start,
+            limit: range.end,
+            offset,
+            path,
+            build_id: None,
+            deleted: false,
+            loaded: true,
+            main: false,
+            file: None,
+            merges_gone: 0,
+        }
+    }
+
     /// Whether `address` lies inside.
     pub fn contains(&self, address: u64) -> bool {
         self.start <= address && address < self.limit

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use heaplens_alloc::{Site, Tally};
 
 use crate::intern::IntMap;
-use crate::model::{Labels, SampledCounts};
+use crate::model::{Labels, SampledCounts, Variances};
 
 /// A sample without its locations.
 pub(crate) struct Merged {
@@ -21,6 +21,7 @@ pub(crate) struct Merged {
     /// In the order of [`crate::model::HEAP_TYPES`].
     pub(crate) values: Vec<i64>,
     pub(crate) sampled: SampledCounts,
+    pub(crate) variances: Variances,
 }
 
 /// Groups in the order in which they came.
@@ -31,6 +32,8 @@ pub(crate) struct Groups {
     numbers: Vec<usize>,
     known: IntMap<(usize, u64), usize>,
     list: Vec<Group>,
+    /// Whether what was allocated is that of a window only: more may be in use.
+    is_window: bool,
 }
 
 struct Group {
@@ -53,6 +56,7 @@ impl Groups {
             numbers: Vec::with_capacity(sets.len()),
             known: IntMap::default(),
             list: Vec::new(),
+            is_window: false,
         };
         let mut known = HashMap::from([(Labels::default(), 0)]);
         for set in sets {
@@ -64,6 +68,11 @@ impl Groups {
             groups.numbers.push(number);
         }
         groups
+    }
+
+    /// These groups, where `alloc` is what was allocated within a window.
+    pub(crate) fn of_window(self, is_window: bool) -> Self {
+        Groups { is_window, ..self }
     }
 
     /// Adds a site whose stack has the list of locations of this number.
@@ -88,7 +97,7 @@ impl Groups {
     pub(crate) fn merged(self) -> Vec<Merged> {
         let mut merged = Vec::with_capacity(self.list.len());
         for group in self.list {
-            group.merge_into(&mut merged, &self.labels);
+            group.merge_into(&mut merged, &self.labels, self.is_window);
         }
         merged
     }
@@ -121,14 +130,15 @@ impl Group {
         }
     }
 
-    fn merge_into(mut self, merged: &mut Vec<Merged>, labels: &[Labels]) {
+    fn merge_into(mut self, merged: &mut Vec<Merged>, labels: &[Labels], is_window: bool) {
         // The row without labels comes last: what rounding leaves is taken from
         // it, and what is held is stated as estimated.
         self.rows.sort_by_key(|row| (row.labels == 0, row.labels));
-        let mut objects = Shares::of(self.allocated(|alloc| integer(alloc.objects)));
-        let mut bytes = Shares::of(self.allocated(|alloc| integer(alloc.bytes)));
-        let mut samples = Left(self.allocated(|alloc| alloc.samples));
-        let mut sampled_bytes = Left(self.allocated(|alloc| alloc.sampled_bytes));
+        let limit = |allocated| if is_window { u64::MAX } else { allocated };
+        let mut objects = Shares::of(limit(self.allocated(|alloc| integer(alloc.objects))));
+        let mut bytes = Shares::of(limit(self.allocated(|alloc| integer(alloc.bytes))));
+        let mut samples = Left(limit(self.allocated(|alloc| alloc.samples)));
+        let mut sampled_bytes = Left(limit(self.allocated(|alloc| alloc.sampled_bytes)));
         merged.extend(self.rows.iter().map(|row| {
             let Row { alloc, inuse, .. } = row;
             Merged {
@@ -146,6 +156,12 @@ impl Group {
                     alloc_bytes: alloc.sampled_bytes,
                     inuse_objects: samples.take(inuse.samples),
                     inuse_bytes: sampled_bytes.take(inuse.sampled_bytes),
+                },
+                variances: Variances {
+                    alloc_objects: alloc.objects_variance,
+                    alloc_space: alloc.bytes_variance,
+                    inuse_objects: inuse.objects_variance,
+                    inuse_space: inuse.bytes_variance,
                 },
             }
         }));
@@ -294,6 +310,21 @@ mod tests {
                 prop_assert_eq!(of_label.sampled.inuse_bytes, exact.sampled_bytes);
             }
         }
+    }
+
+    /// Of a window it is no contradiction that more is in use than was allocated.
+    #[test]
+    fn more_in_use_than_allocated_in_a_window_stands() {
+        let mut groups = Groups::new(&[vec![], label("map", "a")]).of_window(true);
+        let (none, two, three) = (Tally::default(), tally(&[(10, 1); 2]), tally(&[(10, 1); 3]));
+        groups.add(0, &Site::new(0, 16, two, three));
+        groups.add(0, &Site::new(0, 16, none, two).labelled(1));
+        groups.add(1, &Site::new(0, 16, none, three));
+        let merged = groups.merged();
+        let values: Vec<_> = merged.iter().map(|of| of.values.clone()).collect();
+        assert_eq!(values, [[0, 0, 2, 20], [2, 20, 3, 30], [0, 0, 3, 30]]);
+        let samples: Vec<_> = merged.iter().map(|of| of.sampled.inuse_objects).collect();
+        assert_eq!(samples, [2, 3, 3]);
     }
 
     /// A snapshot is of about one moment only: what does not add up is cut.

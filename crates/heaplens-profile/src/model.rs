@@ -1,5 +1,6 @@
 //! The profile: what every output format is made from.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -7,38 +8,39 @@ use heaplens_alloc::Snapshot;
 
 use crate::mappings::{Mapping, Mappings};
 use crate::symbolize::Symbolizer;
-use crate::{comments, rows};
+use crate::{comments, compact, rows};
 
 /// What a value measures, and its unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ValueType {
     /// For example `inuse_space`.
-    pub kind: &'static str,
-    /// `count` or `bytes`.
-    pub unit: &'static str,
+    pub kind: Cow<'static, str>,
+    /// For example `count` or `bytes`.
+    pub unit: Cow<'static, str>,
+}
+
+impl ValueType {
+    /// A type of these names.
+    pub const fn new(kind: &'static str, unit: &'static str) -> Self {
+        ValueType {
+            kind: Cow::Borrowed(kind),
+            unit: Cow::Borrowed(unit),
+        }
+    }
 }
 
 /// The four types of a heap profile, in Go's order; viewers take the last one
 /// as the default.
 pub const HEAP_TYPES: [ValueType; 4] = [
-    ValueType {
-        kind: "alloc_objects",
-        unit: "count",
-    },
-    ValueType {
-        kind: "alloc_space",
-        unit: "bytes",
-    },
-    ValueType {
-        kind: "inuse_objects",
-        unit: "count",
-    },
-    ValueType {
-        kind: "inuse_space",
-        unit: "bytes",
-    },
+    ValueType::new("alloc_objects", "count"),
+    ValueType::new("alloc_space", "bytes"),
+    ValueType::new("inuse_objects", "count"),
+    ValueType::new("inuse_space", "bytes"),
 ];
+
+/// What the period of a heap profile is measured in.
+pub const SPACE: ValueType = ValueType::new("space", "bytes");
 
 /// A function in source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -114,12 +116,53 @@ pub struct SampledCounts {
     pub inuse_bytes: u64,
 }
 
+/// How far the values of a sample may be off: the variance of each estimate, in
+/// its unit squared. Those of different samples add up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Variances {
+    /// Of `alloc_objects`.
+    pub alloc_objects: f64,
+    /// Of `alloc_space`.
+    pub alloc_space: f64,
+    /// Of `inuse_objects`.
+    pub inuse_objects: f64,
+    /// Of `inuse_space`.
+    pub inuse_space: f64,
+}
+
+impl Variances {
+    /// The variance of the estimate of this type, if it is one of
+    /// [`HEAP_TYPES`].
+    pub fn of(&self, kind: &str) -> Option<f64> {
+        match kind {
+            "alloc_objects" => Some(self.alloc_objects),
+            "alloc_space" => Some(self.alloc_space),
+            "inuse_objects" => Some(self.inuse_objects),
+            "inuse_space" => Some(self.inuse_space),
+            _ => None,
+        }
+    }
+}
+
 /// Labels of a sample: pairs of key and value.
 pub type Labels = Arc<[(String, String)]>;
 
+/// A label whose value is a number, other than the size class.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct NumberLabel {
+    /// For example `request`.
+    pub key: String,
+    /// Its value.
+    pub value: i64,
+    /// For example `bytes`; empty = not stated.
+    pub unit: String,
+}
+
 /// A stack with its values. No two samples of a profile have the same
 /// locations, size class and labels.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Sample {
     /// Indices into [`Profile::locations`], leaf first.
@@ -129,12 +172,19 @@ pub struct Sample {
     /// What the sample is told apart by besides (key, value), for example
     /// (`map`, `sessions`). Samples with equal labels share one list.
     pub labels: Labels,
+    /// Numbers that it is told apart by as well. Only profiles of other programs
+    /// have any.
+    pub numbers: Arc<[NumberLabel]>,
     /// Estimates, one a type of [`Profile::types`]. What is in use may exceed
     /// what was allocated where labels say who holds it; summed over labels it
     /// does not.
     pub values: Vec<i64>,
-    /// What the estimates are based on.
+    /// What the estimates are based on; nothing in profiles that were read from
+    /// a file.
     pub sampled: SampledCounts,
+    /// How far the estimates may be off; `None` where that is not known, as in
+    /// differences and in profiles that were read from a file.
+    pub variances: Option<Variances>,
 }
 
 /// A heap profile.
@@ -146,8 +196,11 @@ pub struct Profile {
     /// Length of the interval that it covers; `None` for a profile of all
     /// that was allocated since the start.
     pub duration: Option<Duration>,
-    /// Mean bytes between samples, at least 1.
+    /// Mean distance between samples in the unit of the period's type: bytes in
+    /// a heap profile, where it is at least 1.
     pub period: u64,
+    /// What the period is measured in: `space` in `bytes` in a heap profile.
+    pub period_type: ValueType,
     /// What the values of a sample are.
     pub types: Vec<ValueType>,
     /// In the order in which the snapshot has their stacks and size classes;
@@ -178,8 +231,9 @@ impl Profile {
         let tables = rows::build(snapshot, mappings, symbolizer);
         Profile {
             time: snapshot.taken_at,
-            duration: None,
+            duration: snapshot.window,
             period: snapshot.counters.sample_interval.max(1),
+            period_type: SPACE,
             types: HEAP_TYPES.to_vec(),
             samples: tables.samples,
             locations: tables.locations,
@@ -187,5 +241,37 @@ impl Profile {
             mappings: tables.mappings,
             comments: comments::of(snapshot),
         }
+    }
+
+    /// The index of the type of this name in [`types`](Profile::types).
+    pub fn type_index(&self, kind: &str) -> Option<usize> {
+        self.types.iter().position(|of| of.kind == kind)
+    }
+
+    /// The sum of the values of this type over all samples.
+    pub fn total(&self, type_index: usize) -> i128 {
+        let values = self
+            .samples
+            .iter()
+            .filter_map(|of| of.values.get(type_index));
+        values.map(|&value| i128::from(value)).sum()
+    }
+
+    /// The standard error of [`total`](Profile::total), if that of every sample
+    /// is known.
+    pub fn total_error(&self, type_index: usize) -> Option<f64> {
+        let kind = &self.types.get(type_index)?.kind;
+        let variance = |sample: &Sample| sample.variances?.of(kind);
+        let sum = self
+            .samples
+            .iter()
+            .map(variance)
+            .try_fold(0.0, |sum, of| Some(sum + of?))?;
+        Some(f64::max(sum, 0.0).sqrt())
+    }
+
+    /// Leaves out the locations and functions that no sample refers to.
+    pub fn compact(&mut self) {
+        compact::compact(self);
     }
 }

@@ -1,4 +1,8 @@
-//! gzip'ed `profile.proto`, as `go tool pprof` and its kin read it.
+//! gzip'ed `profile.proto`, as `go tool pprof` and its kin write and read it.
+
+mod budget;
+mod decode;
+mod fault;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,14 +13,44 @@ use crate::intern::StringTable;
 use crate::model::{self, Profile};
 use crate::proto;
 
+pub use decode::{MAX_MEMORY, MAX_MESSAGE, decode};
+pub use fault::DecodeError;
+
 /// The sample type that a viewer shows first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DefaultType {
     /// Not stated, as in Go's `/heap`: viewers take the last type, `inuse_space`.
     #[default]
     InuseSpace,
     /// `alloc_space`, as in Go's `/allocs`.
     AllocSpace,
+    /// `alloc_objects`.
+    AllocObjects,
+    /// `inuse_objects`.
+    InuseObjects,
+}
+
+impl DefaultType {
+    /// The one of this name.
+    pub fn named(kind: &str) -> Option<Self> {
+        match kind {
+            "inuse_space" => Some(DefaultType::InuseSpace),
+            "alloc_space" => Some(DefaultType::AllocSpace),
+            "alloc_objects" => Some(DefaultType::AllocObjects),
+            "inuse_objects" => Some(DefaultType::InuseObjects),
+            _ => None,
+        }
+    }
+
+    /// The name that is stated, if any is.
+    fn kind(self) -> Option<&'static str> {
+        match self {
+            DefaultType::InuseSpace => None,
+            DefaultType::AllocSpace => Some("alloc_space"),
+            DefaultType::AllocObjects => Some("alloc_objects"),
+            DefaultType::InuseObjects => Some("inuse_objects"),
+        }
+    }
 }
 
 /// Encodes `profile`. Equal profiles give equal bytes: the gzip header has no
@@ -29,20 +63,10 @@ pub fn encode(profile: &Profile, default_type: DefaultType) -> Vec<u8> {
 /// The message that [`encode`] compresses.
 pub fn message(profile: &Profile, default_type: DefaultType) -> proto::Profile {
     let mut strings = StringTable::new();
-    let mut value_type = |kind, unit| proto::ValueType {
-        r#type: strings.index(kind),
-        unit: strings.index(unit),
-    };
-    let sample_type = profile
-        .types
-        .iter()
-        .map(|of| value_type(of.kind, of.unit))
-        .collect();
-    let period_type = Some(value_type("space", "bytes"));
-    let default_sample_type = match default_type {
-        DefaultType::InuseSpace => 0,
-        DefaultType::AllocSpace => strings.index("alloc_space"),
-    };
+    let types = profile.types.iter();
+    let sample_type = types.map(|of| value_type(of, &mut strings)).collect();
+    let period_type = Some(value_type(&profile.period_type, &mut strings));
+    let default_sample_type = default_type.kind().map_or(0, |kind| strings.index(kind));
     let bytes = strings.index("bytes");
     let mut samples = Vec::with_capacity(profile.samples.len());
     for of in &profile.samples {
@@ -74,6 +98,13 @@ pub fn message(profile: &Profile, default_type: DefaultType) -> proto::Profile {
     message
 }
 
+fn value_type<'a>(of: &'a model::ValueType, strings: &mut StringTable<'a>) -> proto::ValueType {
+    proto::ValueType {
+        r#type: strings.index(&of.kind),
+        unit: strings.index(&of.unit),
+    }
+}
+
 /// An id as the format counts them, from an index.
 fn id(index: usize) -> u64 {
     index as u64 + 1
@@ -85,7 +116,7 @@ fn sample<'a>(
     strings: &mut StringTable<'a>,
 ) -> proto::Sample {
     let size_class = i64::try_from(sample.size_class).unwrap_or(i64::MAX);
-    let mut label = Vec::with_capacity(1 + sample.labels.len());
+    let mut label = Vec::with_capacity(1 + sample.labels.len() + sample.numbers.len());
     if size_class > 0 {
         label.push(proto::Label {
             key: bytes,
@@ -98,6 +129,12 @@ fn sample<'a>(
     label.extend(sample.labels.iter().map(|(key, value)| proto::Label {
         key: strings.index(key),
         str: strings.index(value),
+        ..proto::Label::default()
+    }));
+    label.extend(sample.numbers.iter().map(|of| proto::Label {
+        key: strings.index(&of.key),
+        num: of.value,
+        num_unit: strings.index(&of.unit),
         ..proto::Label::default()
     }));
     proto::Sample {
@@ -165,8 +202,9 @@ fn nanos_since_epoch(time: SystemTime) -> i64 {
         .unwrap_or(0)
 }
 
-/// The header that Go writes: fastest level, no time, no name, unknown system.
-fn compress(bytes: &[u8]) -> Vec<u8> {
+/// Compresses an encoded profile as [`encode`] does, with the header that Go writes:
+/// fastest level, no time, no name, unknown system.
+pub fn compress(bytes: &[u8]) -> Vec<u8> {
     use std::io::Write;
     let mut encoder = GzBuilder::new()
         .mtime(0)

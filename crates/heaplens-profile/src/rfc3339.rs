@@ -7,7 +7,7 @@ const DAY: u64 = 24 * 60 * 60;
 const DAYS_IN_400_YEARS: u64 = 146_097;
 
 /// For example `2026-11-22T20:29:00Z`. Times before 1970 become 1970.
-pub(crate) fn format(time: SystemTime) -> String {
+pub fn format(time: SystemTime) -> String {
     let seconds = time
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

@@ -55,7 +55,7 @@ fn samples(snapshot: &Snapshot, resolver: &mut Resolver<'_>) -> Vec<Sample> {
         }
     }
 
-    let mut groups = Groups::new(&snapshot.labels);
+    let mut groups = Groups::new(&snapshot.labels).of_window(snapshot.window.is_some());
     for site in &snapshot.sites {
         if let Some(&list) = list_of_stack.get(site.stack) {
             groups.add(list, site);
@@ -68,8 +68,10 @@ fn samples(snapshot: &Snapshot, resolver: &mut Resolver<'_>) -> Vec<Sample> {
             locations: locations.get(of.list).cloned().unwrap_or_default(),
             size_class: of.size_class,
             labels: of.labels,
+            numbers: Arc::default(),
             values: of.values,
             sampled: of.sampled,
+            variances: Some(of.variances),
         })
         .collect()
 }

@@ -41,7 +41,11 @@ fn golden_values_of_go() {
 #[test]
 fn types_are_gos_in_gos_order() {
     let profile = profile(vec![], vec![]);
-    let types: Vec<_> = profile.types.iter().map(|of| (of.kind, of.unit)).collect();
+    let types: Vec<_> = profile
+        .types
+        .iter()
+        .map(|of| (&*of.kind, &*of.unit))
+        .collect();
     assert_eq!(
         types,
         [

@@ -20,6 +20,7 @@ use crate::config::{Config, Limits};
 use crate::error::Error;
 use crate::host::Hosts;
 use crate::listen::{self, UnixSocket};
+use crate::peak;
 use crate::pulse;
 use crate::server::Server;
 use crate::state::App;
@@ -209,6 +210,7 @@ fn serve(
             // Here already, so that maps date all that comes after `start()`.
             heaplens_maps::tick();
             tokio::spawn(pulse::beat(Arc::clone(server.app())));
+            tokio::spawn(peak::watch(Arc::clone(server.app())));
         }
         // `start()` waits for this; nobody else holds the other end.
         let _ = ready.send(accepting);

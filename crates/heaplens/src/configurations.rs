@@ -12,7 +12,7 @@ use hyper::Uri;
 
 use crate::config::DEFAULT_LISTEN;
 use crate::handlers::maps;
-use crate::params::{self, BadParameter, ProfileQuery};
+use crate::params::{self, BadParameter, GoQuery, HeapQuery};
 use crate::routes::{self, Route};
 use shipped::scrape::{Kind, ProfileType, Scrape};
 use shipped::{alloy, parca};
@@ -22,7 +22,7 @@ fn fault(scrape: &Scrape) -> Option<String> {
     let route = routes::find(&scrape.path);
     let wanted = match scrape.kind {
         Kind::Metrics => matches!(route, Some(Route::Metrics)),
-        Kind::Profile => matches!(route, Some(Route::Heap | Route::Allocs)),
+        Kind::Profile => matches!(route, Some(Route::Heap | Route::Allocs | Route::DeltaHeap)),
         Kind::Probe => matches!(route, Some(Route::Health)),
     };
     if !wanted {
@@ -30,8 +30,8 @@ fn fault(scrape: &Scrape) -> Option<String> {
     }
     // What Go does not know it ignores: a parameter without effect is a mistake.
     let has_effect = |name: &str, value: &str| {
-        let asked = ProfileQuery::as_go(Some(&format!("{name}={value}")));
-        scrape.kind == Kind::Profile && asked.is_ok_and(|asked| asked != ProfileQuery::default())
+        let asked = GoQuery::read(Some(&format!("{name}={value}")));
+        scrape.kind == Kind::Profile && asked.is_ok_and(|asked| asked != GoQuery::default())
     };
     let mut parameters = scrape.parameters.iter();
     let idle = parameters.find(|(name, value)| !has_effect(name, value))?;
@@ -82,6 +82,7 @@ fn what_is_not_served_is_found() {
         (profile, "/debug/pprof/heap", &[("seconds", "14")], true),
         (profile, allocs, &[("seconds", "0")], false),
         (profile, allocs, &[("gc", "1")], false),
+        (profile, "/debug/pprof/delta_heap", &[], true),
         (profile, "/debug/pprof/profile", &[], false),
         (profile, "/debug/pprof/block", &[], false),
         (profile, "/metrics", &[], false),
@@ -193,8 +194,9 @@ fn broken(target: &str) -> Option<String> {
         None | Some(Route::UnknownProfile | Route::CpuProfile | Route::Trace) => {
             return Some("it is not served".to_owned());
         }
-        Some(Route::Heap | Route::Allocs) => ProfileQuery::as_go(query).map(drop),
-        Some(Route::DebugHeap) => ProfileQuery::strict(query).map(drop),
+        Some(Route::Heap | Route::Allocs) => GoQuery::read(query).map(drop),
+        Some(Route::DebugHeap) => HeapQuery::read(query).map(drop),
+        Some(Route::Flamegraph) => HeapQuery::of_flamegraph(query, false).map(drop),
         Some(Route::Maps) => maps::is_list_query(query),
         Some(Route::Map) => maps::is_query(query),
         Some(_) => params::none(query),
@@ -235,7 +237,7 @@ fn links_that_lead_nowhere_are_found() {
         "/debug/map/x",
         "/debug/maps/x?format=html",
         "/debug/maps?sort=size",
-        "/debug/heap?focus=x",
+        "/debug/heap?fokus=x",
         "/debug/memstats?format=text",
     ] {
         assert!(broken(target).is_some(), "{target}");

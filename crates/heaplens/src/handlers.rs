@@ -1,7 +1,10 @@
 //! One module a route, or a family of them.
 
 pub(crate) mod cmdline;
+pub(crate) mod cpu;
 pub(crate) mod delta;
+pub(crate) mod delta_heap;
+pub(crate) mod flamegraph;
 pub(crate) mod health;
 pub(crate) mod heap;
 pub(crate) mod held;
@@ -9,4 +12,5 @@ pub(crate) mod index;
 pub(crate) mod maps;
 pub(crate) mod memstats;
 pub(crate) mod metrics;
+pub(crate) mod peak;
 pub(crate) mod symbol;

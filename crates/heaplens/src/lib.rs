@@ -4,11 +4,15 @@
 
 mod agent;
 mod auth;
+mod body;
 mod builder;
 mod cgroup;
+mod clients;
 mod config;
 #[cfg(test)]
 mod configurations;
+#[cfg(feature = "cpu-profile")]
+mod cpu;
 mod deadline;
 mod error;
 mod fields;
@@ -21,6 +25,7 @@ mod memory;
 mod metrics;
 mod outlook;
 mod params;
+mod peak;
 mod pulse;
 mod respond;
 mod router;

@@ -3,6 +3,9 @@
 //! `go tool pprof` prints the body of an error only if it is `text/plain` and
 //! carries `X-Go-Pprof`; so all errors are and do, whatever their path.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use heaplens_profile::flamegraph;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
@@ -10,6 +13,7 @@ use hyper::header::{
     HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
+use sha2::{Digest as _, Sha256};
 
 /// An answer, whole in memory.
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -46,6 +50,29 @@ pub(crate) fn html(body: impl Into<Bytes>) -> Reply {
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
         ),
     );
+    reply
+}
+
+/// A flame graph: an SVG that may run its own two scripts, told by their hashes,
+/// and nothing else.
+pub(crate) fn flamegraph(body: Bytes) -> Reply {
+    let scripts = std::str::from_utf8(&body).map(flamegraph::scripts);
+    let hashes: Vec<String> = scripts
+        .unwrap_or_default()
+        .iter()
+        .map(|script| BASE64.encode(Sha256::digest(script)))
+        .map(|hash| format!("'sha256-{hash}'"))
+        .collect();
+    let hashes = hashes.join(" ");
+    // Without `unsafe-hashes` the handler of the root element would not run.
+    let policy = format!(
+        "default-src 'none'; script-src 'unsafe-hashes' {hashes}; style-src 'unsafe-inline'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    let mut reply = typed("image/svg+xml; charset=utf-8", body);
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        reply.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
     reply
 }
 

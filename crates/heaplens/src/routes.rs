@@ -5,12 +5,16 @@
 //! | `/`, `/debug/` | GET, HEAD | the list of paths, HTML |
 //! | `/debug/pprof` | GET, HEAD | 307 to `/debug/pprof/` |
 //! | `/debug/pprof/` | GET, HEAD | Go's index of profiles, HTML |
-//! | `/debug/pprof/heap`, `allocs` | GET, HEAD | pprof, gzip; `debug=1`: text; `seconds=N`: what changed in N seconds |
+//! | `/debug/pprof/heap`, `allocs` | GET, HEAD | pprof, gzip; `debug=1`: text; `seconds=N`: what changed in N seconds, with `inuse=last` what was allocated meanwhile and what is in use at the end; `gc` has no effect |
+//! | `/debug/pprof/delta_heap` | GET, HEAD | pprof, gzip: what was allocated since this client's last fetch, and what is in use; HEAD is no fetch |
 //! | `/debug/pprof/cmdline` | GET, HEAD | the program's name and, if allowed, its arguments, NUL-separated |
 //! | `/debug/pprof/symbol`, `/debug/symbolz` | GET, HEAD, POST | names of addresses, in pprof's protocol; the second is where pprof asks when the profile came from `/debug/heap`, and a 405 there would make it print no report at all |
-//! | `/debug/pprof/profile`, `trace` | GET, HEAD | 501 and why |
+//! | `/debug/pprof/profile` | GET, HEAD | with the feature `cpu-profile` a CPU profile of `seconds=N`, 30 if not stated; otherwise 501 and why |
+//! | `/debug/pprof/trace` | GET, HEAD | 501 and why |
 //! | `/debug/pprof/…` | GET, HEAD | 404 `Unknown profile` |
-//! | `/debug/heap` | GET, HEAD | as `/debug/pprof/heap`; parameters are checked strictly; `map=NAME`: what one group of maps holds |
+//! | `/debug/heap` | GET, HEAD | the same in any format, the whole or a part; parameters are checked strictly |
+//! | `/debug/flamegraph` | GET, HEAD, POST | the same as a flame graph, SVG; of what changed since the profile that is the body of a POST |
+//! | `/debug/heap/peak` | GET, HEAD | pprof or text: the live heap when it was fullest |
 //! | `/debug/maps`, `/debug/maps/` | GET, HEAD | the groups of tracked maps, ranked; JSON or text |
 //! | `/debug/maps/{name}` | GET, HEAD | one of them; the name may have slashes in it, or be escaped as a whole |
 //! | `/debug/memstats` | GET, HEAD | JSON |
@@ -32,8 +36,11 @@ use hyper::body::{Body, Bytes};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
-use crate::handlers::{cmdline, health, heap, index, maps, memstats, metrics, symbol};
-use crate::params::{self, ProfileQuery};
+use crate::handlers::{
+    cmdline, cpu, delta_heap, flamegraph, health, heap, index, maps, memstats, metrics, peak,
+    symbol,
+};
+use crate::params::{self, GoQuery, HeapQuery};
 use crate::respond::{self, Reply};
 use crate::state::App;
 
@@ -44,12 +51,15 @@ pub(crate) enum Route {
     PprofIndex,
     Heap,
     Allocs,
+    DeltaHeap,
     Cmdline,
     Symbol,
     CpuProfile,
     Trace,
     UnknownProfile,
     DebugHeap,
+    Peak,
+    Flamegraph,
     Maps,
     Map,
     Memstats,
@@ -57,18 +67,21 @@ pub(crate) enum Route {
     Health,
 }
 
-const TABLE: [(&str, Route); 17] = [
+const TABLE: [(&str, Route); 20] = [
     ("/", Route::Overview),
     ("/debug/", Route::Overview),
     ("/debug/pprof", Route::PprofBare),
     ("/debug/pprof/", Route::PprofIndex),
     ("/debug/pprof/heap", Route::Heap),
     ("/debug/pprof/allocs", Route::Allocs),
+    ("/debug/pprof/delta_heap", Route::DeltaHeap),
     ("/debug/pprof/cmdline", Route::Cmdline),
     ("/debug/pprof/symbol", Route::Symbol),
     ("/debug/pprof/profile", Route::CpuProfile),
     ("/debug/pprof/trace", Route::Trace),
     ("/debug/heap", Route::DebugHeap),
+    ("/debug/heap/peak", Route::Peak),
+    ("/debug/flamegraph", Route::Flamegraph),
     ("/debug/maps", Route::Maps),
     (MAP, Route::Maps),
     ("/debug/symbolz", Route::Symbol),
@@ -82,12 +95,14 @@ const MAP: &str = "/debug/maps/";
 
 /// The paths of the table as axum writes them, for the routes that go into
 /// another program's router: all under `/debug/`, and `/metrics`.
-pub(crate) const MOUNTED: [&str; 11] = [
+pub(crate) const MOUNTED: [&str; 13] = [
     "/debug/",
     "/debug/pprof",
     "/debug/pprof/",
     "/debug/pprof/{*profile}",
     "/debug/heap",
+    "/debug/heap/peak",
+    "/debug/flamegraph",
     "/debug/maps",
     "/debug/maps/",
     "/debug/maps/{*name}",
@@ -115,7 +130,7 @@ where
     let (parts, body) = request.into_parts();
     let route = find(parts.uri.path());
     let allow = match route {
-        Some(Route::Symbol) => "GET, HEAD, POST",
+        Some(Route::Symbol | Route::Flamegraph) => "GET, HEAD, POST",
         _ => "GET, HEAD",
     };
     if !is_allowed(&parts.method, allow) {
@@ -133,15 +148,18 @@ where
         Some(Route::PprofIndex) => index::profiles(),
         Some(Route::Heap) => heap::serve(app, heap::Flavour::Heap, go_query(&parts)).await,
         Some(Route::Allocs) => heap::serve(app, heap::Flavour::Allocs, go_query(&parts)).await,
-        Some(Route::DebugHeap) => {
-            let query = ProfileQuery::strict(parts.uri.query());
-            heap::serve(app, heap::Flavour::Heap, query).await
+        Some(Route::DebugHeap) => heap::serve_own(app, HeapQuery::read(parts.uri.query())).await,
+        Some(Route::Flamegraph) if parts.method == Method::POST => {
+            flamegraph::post(app, parts.uri.query(), &parts.headers, body).await
         }
+        Some(Route::Flamegraph) => flamegraph::get(app, parts.uri.query()).await,
+        Some(Route::DeltaHeap) => delta_heap::serve(app, &parts).await,
+        Some(Route::Peak) => peak::serve(app, HeapQuery::read(parts.uri.query())).await,
         Some(Route::Cmdline) => cmdline::serve(app.expose_cmdline),
         Some(Route::Symbol) if parts.method == Method::POST => symbol::post(app, body).await,
         Some(Route::Symbol) => symbol::get(app, parts.uri.query().unwrap_or_default()).await,
-        Some(Route::CpuProfile) => absent("CPU profiles", "perf or samply"),
-        Some(Route::Trace) => absent("execution traces", "tokio-console or the tracing crate"),
+        Some(Route::CpuProfile) => cpu::serve(app, parts.uri.query()).await,
+        Some(Route::Trace) => respond::error(StatusCode::NOT_IMPLEMENTED, NO_TRACES),
         Some(Route::UnknownProfile) => respond::error(StatusCode::NOT_FOUND, "Unknown profile"),
         Some(Route::Maps) => maps::list(app, parts.uri.query(), base(&parts)).await,
         Some(Route::Map) => {
@@ -161,26 +179,23 @@ where
 /// wait.
 pub(crate) fn extra_time(uri: &Uri) -> Duration {
     match find(uri.path()) {
-        Some(Route::Heap | Route::Allocs | Route::DebugHeap) => params::seconds_asked(uri.query()),
+        Some(Route::Heap | Route::Allocs | Route::DebugHeap | Route::Flamegraph) => {
+            params::seconds_asked(uri.query())
+        }
+        Some(Route::CpuProfile) => cpu::time(uri.query()),
         _ => Duration::ZERO,
     }
 }
 
-fn go_query(parts: &Parts) -> Result<ProfileQuery, params::BadParameter> {
-    ProfileQuery::as_go(parts.uri.query())
+const NO_TRACES: &str = "execution traces are not taken here: try tokio-console or the tracing \
+     crate; the heap is at /debug/pprof/heap";
+
+fn go_query(parts: &Parts) -> Result<GoQuery, params::BadParameter> {
+    GoQuery::read(parts.uri.query())
 }
 
 fn is_allowed(method: &Method, allow: &str) -> bool {
     allow.split(", ").any(|name| name == method.as_str())
-}
-
-fn absent(what: &str, instead: &str) -> Reply {
-    respond::error(
-        StatusCode::NOT_IMPLEMENTED,
-        &format!(
-            "{what} are not taken here: this is a heap profiler (try {instead}; the heap is at /debug/pprof/heap)"
-        ),
-    )
 }
 
 /// The request's target as the client sent it, whatever router it came through.
@@ -303,8 +318,10 @@ mod tests {
             ("/debug/pprof/heap?seconds=20", 20),
             ("/debug/pprof/allocs?seconds=300", 300),
             ("/debug/heap?seconds=5", 5),
+            ("/debug/flamegraph?seconds=5&base=window", 5),
             ("/debug/pprof/heap?seconds=999999", 0),
             ("/debug/pprof/heap", 0),
+            ("/debug/pprof/delta_heap?seconds=20", 0),
             ("/metrics?seconds=20", 0),
             ("/debug/maps?seconds=20", 0),
         ];

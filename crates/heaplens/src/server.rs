@@ -2,9 +2,11 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper::header::TRANSFER_ENCODING;
 use hyper::http::request::Parts;
@@ -66,7 +68,7 @@ impl Server {
         let hosts = Arc::new(hosts);
         let mut pause = PAUSES.0;
         loop {
-            let Ok(stream) = listener.next().await else {
+            let Ok((stream, peer)) = listener.next().await else {
                 // Out of file descriptors or memory, mostly: that is the
                 // program's to solve, ours is not to spin meanwhile.
                 tokio::time::sleep(pause).await;
@@ -77,7 +79,7 @@ impl Server {
             if let Ok(slot) = Arc::clone(&self.connections).try_acquire_owned() {
                 let (server, hosts) = (Arc::clone(&self), Arc::clone(&hosts));
                 tokio::spawn(async move {
-                    server.converse(stream, hosts).await;
+                    server.converse(stream, peer, hosts).await;
                     drop(slot);
                 });
             } else if let Ok(slot) = Arc::clone(&self.refusals).try_acquire_owned() {
@@ -90,14 +92,17 @@ impl Server {
     }
 
     /// Serves one connection to its end, or to its deadline.
-    async fn converse<S>(self: Arc<Self>, stream: S, hosts: Arc<Hosts>)
+    async fn converse<S>(self: Arc<Self>, stream: S, peer: Option<SocketAddr>, hosts: Arc<Hosts>)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let limits = self.limits;
         let deadline = Deadline::after(limits.header + limits.request);
         let clock = deadline.clone();
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            if let Some(peer) = peer {
+                request.extensions_mut().insert(ConnectInfo(peer));
+            }
             let (server, hosts, clock) = (Arc::clone(&self), Arc::clone(&hosts), clock.clone());
             async move { Ok::<_, Infallible>(server.answer(request, &hosts, &clock).await) }
         });
@@ -191,28 +196,31 @@ async fn refuse<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<
     Ok(())
 }
 
+type Accepted<S> = (S, Option<SocketAddr>);
+
 /// A listening socket of either kind.
 pub(crate) trait Listener: Send + 'static {
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
 
-    fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// A connection, and where it comes from, if it has an address.
+    fn next(&self) -> impl Future<Output = io::Result<Accepted<Self::Stream>>> + Send;
 }
 
 impl Listener for TcpListener {
     type Stream = TcpStream;
 
-    async fn next(&self) -> io::Result<TcpStream> {
-        let (stream, _) = self.accept().await?;
+    async fn next(&self) -> io::Result<Accepted<TcpStream>> {
+        let (stream, peer) = self.accept().await?;
         // An answer is written in few pieces; none should wait for another.
         let _ = stream.set_nodelay(true);
-        Ok(stream)
+        Ok((stream, Some(peer)))
     }
 }
 
 impl Listener for UnixListener {
     type Stream = UnixStream;
 
-    async fn next(&self) -> io::Result<UnixStream> {
-        Ok(self.accept().await?.0)
+    async fn next(&self) -> io::Result<Accepted<UnixStream>> {
+        Ok((self.accept().await?.0, None))
     }
 }

@@ -6,6 +6,7 @@ use heaplens_profile::{Mappings, Profile, Symbolizer};
 use prometheus::Registry;
 use tokio::sync::Semaphore;
 
+use crate::clients::Clients;
 use crate::flight::Flight;
 use crate::handlers::heap::Built;
 use crate::metrics;
@@ -27,6 +28,8 @@ pub(crate) struct App {
     pub(crate) flight: Flight<Built>,
     /// Free places for delta profiles.
     pub(crate) deltas: Arc<Semaphore>,
+    /// Who fetches `delta_heap`, and up to where.
+    pub(crate) clients: Mutex<Clients>,
     /// What `/metrics` shows.
     pub(crate) registry: Registry,
     /// All mappings seen so far: samples may refer to objects unloaded since.
@@ -41,6 +44,7 @@ impl App {
             figures: Work::new(),
             flight: Flight::new(),
             deltas: Arc::new(Semaphore::new(DELTAS)),
+            clients: Mutex::default(),
             registry: metrics::registry(),
             mappings: Mutex::default(),
         })
@@ -57,14 +61,33 @@ impl App {
         Ok(known)
     }
 
+    /// Remembers what is mapped now, for addresses that are looked up later. Not
+    /// while a profile is being made, which has just done so itself.
+    pub(crate) fn note_mappings(&self) {
+        if let Ok(mut known) = self.mappings.try_lock()
+            && let Ok(now) = Mappings::of_current_process()
+        {
+            known.merge(now);
+        }
+    }
+
     /// Symbolized profiles of some snapshots. The symbolizer's tables, which
     /// may take many megabytes, live no longer than this.
     pub(crate) fn profiles<const N: usize>(
         &self,
         snapshots: [&heaplens_alloc::Snapshot; N],
     ) -> Result<[Profile; N], Failure> {
+        self.profiles_of(snapshots, true)
+    }
+
+    /// As [`profiles`](App::profiles), with names or with addresses only.
+    pub(crate) fn profiles_of<const N: usize>(
+        &self,
+        snapshots: [&heaplens_alloc::Snapshot; N],
+        with_names: bool,
+    ) -> Result<[Profile; N], Failure> {
         let mappings = self.mappings()?;
-        let mut symbolizer = Symbolizer::new();
-        Ok(snapshots.map(|snapshot| Profile::new(snapshot, &mappings, Some(&mut symbolizer))))
+        let mut symbolizer = with_names.then(Symbolizer::new);
+        Ok(snapshots.map(|snapshot| Profile::new(snapshot, &mappings, symbolizer.as_mut())))
     }
 }

@@ -12,6 +12,8 @@ fn profiles_say_which_line_to_add() {
         "/debug/pprof/allocs?debug=1",
         "/debug/pprof/heap?seconds=1",
         "/debug/heap",
+        "/debug/heap/peak",
+        "/debug/pprof/delta_heap",
     ] {
         let answer = get(address, path);
         assert_eq!(answer.status, 501, "{path}");
@@ -25,6 +27,11 @@ fn profiles_say_which_line_to_add() {
     }
     // Parameters are checked all the same.
     assert_eq!(get(address, "/debug/pprof/heap?seconds=0").status, 400);
+    assert_eq!(
+        get(address, "/debug/pprof/delta_heap?seconds=1").status,
+        400
+    );
+    assert_eq!(get(address, "/debug/heap/peak?x=1").status, 400);
     let health = get(address, "/healthz");
     assert_eq!(health.status, 200);
     assert!(health.text().contains("\"installed\":false"), "{health:?}");

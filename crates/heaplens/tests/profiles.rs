@@ -7,9 +7,8 @@ use std::io::Read as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use common::pprof::{comments, decode, has_negative, text, under};
 use common::{Over, agent, answers, connect, get};
-use heaplens::profile::proto::Profile;
-use prost::Message as _;
 
 #[global_allocator]
 static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
@@ -24,41 +23,6 @@ fn hold_before() -> Vec<u8> {
 #[inline(never)]
 fn hold_meanwhile() -> Vec<u8> {
     black_box(vec![2; 8 << 20])
-}
-
-fn decode(gzip: &[u8]) -> Profile {
-    let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(gzip)
-        .read_to_end(&mut bytes)
-        .unwrap();
-    Profile::decode(bytes.as_slice()).unwrap()
-}
-
-fn text(profile: &Profile, index: i64) -> &str {
-    &profile.string_table[usize::try_from(index).unwrap()]
-}
-
-/// Sum of one value over all samples with a function of this name on the stack.
-fn under(profile: &Profile, function: &str, value: usize) -> i64 {
-    let functions: Vec<u64> = profile
-        .function
-        .iter()
-        .filter(|of| text(profile, of.name).contains(function))
-        .map(|of| of.id)
-        .collect();
-    let is_there = |id: &u64| {
-        let location = profile.location.iter().find(|of| of.id == *id).unwrap();
-        location
-            .line
-            .iter()
-            .any(|line| functions.contains(&line.function_id))
-    };
-    profile
-        .sample
-        .iter()
-        .filter(|sample| sample.location_id.iter().any(is_there))
-        .map(|sample| sample.value[value])
-        .sum()
 }
 
 #[test]
@@ -120,6 +84,45 @@ fn a_delta_has_what_came_within_its_window_only() {
     drop((held, agent));
 }
 
+#[inline(never)]
+fn hold_in_parallel() -> Vec<u8> {
+    black_box(vec![4; HELD])
+}
+
+/// With `inuse=last` what is in use is there whether it changed or not, and nothing
+/// is negative; as Go has it, only what changed is there.
+#[test]
+fn deltas_in_parallel_and_of_both_kinds() {
+    let (agent, address) = agent();
+    let held = hold_in_parallel();
+    let kinds = [
+        ("/debug/pprof/heap?seconds=1", false),
+        ("/debug/pprof/heap?seconds=1&inuse=last", true),
+        ("/debug/pprof/allocs?seconds=1&inuse=last", true),
+        ("/debug/heap?seconds=2&inuse=last", true),
+        ("/debug/heap?seconds=2&inuse=delta", false),
+        ("/debug/pprof/allocs?seconds=2&inuse=nonsense", false),
+    ];
+    thread::scope(|scope| {
+        for (target, is_last) in kinds {
+            scope.spawn(move || {
+                let answer = get(address, target);
+                assert_eq!(answer.status, 200, "{target}: {answer:?}");
+                let profile = decode(&answer.body);
+                assert!(profile.duration_nanos >= 1_000_000_000, "{target}");
+                assert_eq!(under(&profile, "hold_in_parallel", 1), 0, "{target}");
+                let inuse = under(&profile, "hold_in_parallel", 3);
+                let expected = if is_last { HELD } else { 0 };
+                assert_eq!(inuse, i64::try_from(expected).unwrap(), "{target}");
+                assert!(!is_last || !has_negative(&profile), "{target}");
+                let said = comments(&profile);
+                assert_eq!(said.contains("as they are at the end"), is_last, "{said}");
+            });
+        }
+    });
+    drop((held, agent));
+}
+
 #[test]
 fn requests_for_the_same_thing_share_it_and_none_is_refused() {
     let (agent, address) = agent();
@@ -138,11 +141,14 @@ fn requests_for_the_same_thing_share_it_and_none_is_refused() {
 fn clients_that_leave_do_not_block_the_next() {
     use std::io::Write as _;
     let (agent, address) = agent();
-    for target in ["heap", "allocs?seconds=300", "heap?seconds=300"]
-        .iter()
-        .cycle()
-        .take(60)
-    {
+    let targets = [
+        "heap",
+        "allocs?seconds=300",
+        "heap?seconds=300",
+        "heap?seconds=300&inuse=last",
+        "delta_heap",
+    ];
+    for target in targets.iter().cycle().take(60) {
         let mut stream = connect(address);
         let request = format!("GET /debug/pprof/{target} HTTP/1.1\r\nHost: {address}\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();

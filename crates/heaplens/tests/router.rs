@@ -62,8 +62,11 @@ fn merged_into_an_application() {
         ("/debug/pprof/nosuch", 404),
         ("/debug/pprof/heap/", 404),
         ("/debug/pprof//heap", 307),
-        ("/debug/pprof/profile", 501),
+        ("/debug/pprof/delta_heap", 200),
+        ("/debug/pprof/trace", 501),
         ("/debug/heap", 200),
+        // No agent, so nobody watches.
+        ("/debug/heap/peak", 404),
         ("/debug/maps", 200),
         ("/debug/maps/", 200),
         ("/debug/maps?x=1", 400),

@@ -1,64 +1,21 @@
-//! `/debug/heap?map=NAME`: the heap profile of what the maps of one group hold.
+//! `/debug/heap?map=NAME`: what the maps of one group hold. What was ever
+//! allocated is not told apart by who came to hold it: those values are 0 there.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use heaplens_alloc::{Snapshot, Tally};
-use heaplens_profile::{Profile, pprof, text};
-use hyper::body::Bytes;
+use heaplens_profile::Profile;
 
-use crate::handlers::heap::Flavour;
-use crate::handlers::maps;
-use crate::respond::{self, Reply};
-use crate::state::App;
-use crate::work::Failure;
+use crate::handlers::heap::held_no_more;
 
-/// Answers with what is held, as text or for pprof. What was ever allocated is
-/// not told apart by who came to hold it: those values are 0 here.
-pub(crate) async fn serve(app: &Arc<App>, name: String, is_text: bool) -> Reply {
-    let work = Arc::clone(app);
-    let asked = name.clone();
-    let done = app.costly.run(move || {
-        let profile = profile(&work, &asked)?;
-        Ok(profile.map(|profile| encode(&profile, is_text)))
-    });
-    match done.await {
-        Ok(Ok(Some(bytes))) if is_text => respond::text(bytes),
-        Ok(Ok(Some(bytes))) => respond::file(Flavour::Heap.name(), bytes),
-        Ok(Ok(None)) => maps::unknown(&name),
-        Ok(Err(failure)) | Err(failure) => failure.reply(),
-    }
-}
-
-fn encode(profile: &Profile, is_text: bool) -> Bytes {
-    if is_text {
-        text::render(profile, &[]).into()
-    } else {
-        pprof::encode(profile, Flavour::Heap.default_type()).into()
-    }
-}
-
-/// `None` if there is no such group.
-fn profile(app: &App, name: &str) -> Result<Option<Profile>, Failure> {
-    let mut snapshot = heaplens_alloc::snapshot();
-    let held = keep(&mut snapshot, name);
-    if held.samples == 0 && !exists(name) {
-        return Ok(None);
-    }
-    let [mut profile] = app.profiles([&snapshot])?;
-    profile
-        .samples
-        .retain(|sample| is_held(&sample.labels, name));
-    describe(&mut profile, name, &held);
-    Ok(Some(profile))
-}
-
-fn exists(name: &str) -> bool {
+/// Whether there is such a group of maps.
+pub(crate) fn exists(name: &str) -> bool {
     let groups = heaplens_maps::report().groups;
     groups.iter().any(|group| group.name == name)
 }
 
-fn is_held(labels: &[(String, String)], name: &str) -> bool {
+/// Whether these labels say that the group holds it.
+pub(crate) fn is_held(labels: &[(String, String)], name: &str) -> bool {
     labels
         .iter()
         .any(|(key, value)| key == "map" && value == name)
@@ -67,7 +24,7 @@ fn is_held(labels: &[(String, String)], name: &str) -> bool {
 /// Leaves out all stacks of which the group holds nothing: they need no symbols.
 /// Rows of others at the same stacks stay, since a profile is rounded so that
 /// they add up. Returns what is held.
-fn keep(snapshot: &mut Snapshot, name: &str) -> Tally {
+pub(crate) fn keep(snapshot: &mut Snapshot, name: &str) -> Tally {
     let ours: Vec<bool> = snapshot
         .labels
         .iter()
@@ -87,11 +44,8 @@ fn keep(snapshot: &mut Snapshot, name: &str) -> Tally {
 }
 
 /// What the profile says of itself is of this group, not of the whole heap.
-fn describe(profile: &mut Profile, name: &str, held: &Tally) {
-    const WHOLE: &str = "standard error of inuse_space";
-    profile
-        .comments
-        .retain(|comment| !comment.starts_with(WHOLE));
+pub(crate) fn describe(profile: &mut Profile, name: &str, held: &Tally) {
+    held_no_more(profile);
     profile.comments.push(format!(
         "held by map {name:?}: {:.0} bytes in {} samples, standard error {:.0}",
         held.bytes,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::respond::{self, Reply};
 
-const PATHS: [(&str, &str); 9] = [
+const PATHS: [(&str, &str); 14] = [
     (
         "/debug/pprof/",
         "profiles, as Go's net/http/pprof serves them",
@@ -14,6 +14,23 @@ const PATHS: [(&str, &str); 9] = [
         "the heap profile: go tool pprof http://HOST/debug/heap",
     ),
     ("/debug/heap?format=text", "the same as text"),
+    ("/debug/heap/peak", "the live heap when it was fullest"),
+    (
+        "/debug/pprof/delta_heap",
+        "what was allocated since the same client's last fetch, and what is in use",
+    ),
+    (
+        "/debug/heap?format=json",
+        "the same as JSON, sites with standard errors",
+    ),
+    (
+        "/debug/flamegraph",
+        "the same as a flame graph; by POST of a profile: what changed since",
+    ),
+    (
+        "/debug/flamegraph?type=alloc_space",
+        "what was ever allocated; with seconds=N what is in the next N seconds",
+    ),
     (
         "/debug/pprof/allocs",
         "the same, viewed by what was ever allocated",
@@ -47,13 +64,13 @@ pub(crate) fn overview() -> Reply {
 }
 
 /// Name, target, whether records are counted, description.
-const PROFILES: [(&str, &str, bool, &str); 4] = [
+const PROFILES: &[(&str, &str, bool, &str)] = &[
     (
         "allocs",
         "allocs?debug=1",
         true,
         "A sampling of all past memory allocations. With seconds=N (1 to 300) only those of the \
-         next N seconds; with debug=1 as text.",
+         next N seconds; with debug=1 as text. Otherwise as heap.",
     ),
     (
         "cmdline",
@@ -63,11 +80,27 @@ const PROFILES: [(&str, &str, bool, &str); 4] = [
          allows that.",
     ),
     (
+        "delta_heap",
+        "delta_heap",
+        true,
+        "A sampling of memory allocations since the same client's last fetch, and of live objects \
+         as they are. Clients are told apart by address and User-Agent; the last 8 are \
+         remembered. seconds does not apply, debug and gc have no effect.",
+    ),
+    (
         "heap",
         "heap?debug=1",
         true,
         "A sampling of memory allocations of live objects. With seconds=N (1 to 300) what \
-         changed in the next N seconds; with debug=1 as text. gc has no effect.",
+         changed in the next N seconds, where inuse=last leaves live objects as they are at the \
+         end; with debug=1 as text. gc has no effect: all figures are up to date.",
+    ),
+    #[cfg(feature = "cpu-profile")]
+    (
+        "profile",
+        "profile?seconds=1",
+        false,
+        "CPU profile. seconds=N (1 to 300) sets its duration; 30 if it is not stated.",
     ),
     (
         "symbol",
@@ -90,7 +123,7 @@ pub(crate) fn profiles() -> Reply {
          Types of profiles available:\n<table>\n\
          <thead><td>Count</td><td>Profile</td></thead>\n",
     );
-    for (name, target, is_counted, _) in PROFILES {
+    for &(name, target, is_counted, _) in PROFILES {
         let count = if is_counted { records } else { 0 };
         let (name, target) = (respond::escape_html(name), respond::escape_html(target));
         let _ = writeln!(
@@ -99,7 +132,7 @@ pub(crate) fn profiles() -> Reply {
         );
     }
     page.push_str("</table>\n<br>\n<p>\nProfile Descriptions:\n<ul>\n");
-    for (name, _, _, description) in PROFILES {
+    for &(name, _, _, description) in PROFILES {
         let (name, text) = (
             respond::escape_html(name),
             respond::escape_html(description),

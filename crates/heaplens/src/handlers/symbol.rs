@@ -5,10 +5,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use heaplens_profile::Symbolizer;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::StatusCode;
 use hyper::body::{Body, Bytes};
 
+use crate::body;
 use crate::respond::{self, Reply};
 use crate::state::App;
 use crate::work::Failure;
@@ -28,25 +27,10 @@ where
     B: Body<Data = Bytes> + Send,
     B::Error: std::fmt::Display,
 {
-    if body.size_hint().lower() > LONGEST_BODY as u64 {
-        return too_long();
+    match body::read(body, LONGEST_BODY).await {
+        Ok(bytes) => answer(app, addresses(&bytes)).await,
+        Err(reply) => *reply,
     }
-    let body = body.map_err(|error| error.to_string());
-    match Limited::new(body, LONGEST_BODY).collect().await {
-        Ok(body) => answer(app, addresses(&body.to_bytes())).await,
-        Err(error) if error.is::<LengthLimitError>() => too_long(),
-        Err(error) => respond::error(
-            StatusCode::BAD_REQUEST,
-            &format!("cannot read the body: {error}"),
-        ),
-    }
-}
-
-fn too_long() -> Reply {
-    respond::and_close(respond::error(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "the body is longer than 1 MiB",
-    ))
 }
 
 async fn answer(app: &Arc<App>, addresses: Vec<u64>) -> Reply {

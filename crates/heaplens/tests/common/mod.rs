@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod panics;
+pub(crate) mod pprof;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

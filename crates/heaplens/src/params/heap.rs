@@ -1,0 +1,407 @@
+//! What is asked of `/debug/heap` and `/debug/flamegraph`.
+
+use std::time::Duration;
+
+use heaplens_profile::diff::Inuse;
+
+use super::duration::duration;
+use super::pairs::{Rules, pairs};
+use super::seconds::seconds;
+use super::selection::{Selection, label};
+use super::{BadParameter, quoted};
+
+/// How a profile is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Format {
+    #[default]
+    Pprof,
+    Text,
+    Folded,
+    Json,
+    Svg,
+}
+
+/// What a flame graph is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Base {
+    /// The beginning of the window.
+    Window,
+}
+
+/// What is asked of a heap profile on our own paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HeapQuery {
+    pub(crate) format: Format,
+    /// The type that is shown, sorted or stated as the default.
+    pub(crate) kind: Option<&'static str>,
+    /// What changed within this many seconds, in place of all since the start.
+    pub(crate) seconds: Option<u64>,
+    /// With `seconds`: what becomes of what is in use.
+    pub(crate) inuse: Inuse,
+    /// Only what was allocated so long ago and is still in use.
+    pub(crate) older: Option<Duration>,
+    /// What this group of maps holds, in place of the whole heap.
+    pub(crate) map: Option<String>,
+    pub(crate) selection: Selection,
+    /// Addresses only, for symbols to be found elsewhere.
+    pub(crate) unsymbolized: bool,
+    /// Roots at the top.
+    pub(crate) inverted: bool,
+    pub(crate) base: Option<Base>,
+}
+
+const HEAP: Rules = Rules {
+    known: &[
+        "format",
+        "debug",
+        "type",
+        "focus",
+        "ignore",
+        "map",
+        "label",
+        "older",
+        "seconds",
+        "inuse",
+        "symbolize",
+        "inverted",
+    ],
+    repeatable: &["label"],
+    silent: &[],
+};
+
+const FLAMEGRAPH: Rules = Rules {
+    known: &[
+        "type",
+        "focus",
+        "ignore",
+        "map",
+        "label",
+        "older",
+        "seconds",
+        "inuse",
+        "symbolize",
+        "inverted",
+        "base",
+    ],
+    repeatable: &["label"],
+    // Where it was zoomed to and what was searched for: the flame graph's own
+    // script writes these into the address, and they are there at a reload.
+    silent: &["x", "y", "s"],
+};
+
+const KINDS: [&str; 4] = [
+    "alloc_objects",
+    "alloc_space",
+    "inuse_objects",
+    "inuse_space",
+];
+
+impl HeapQuery {
+    /// Of `/debug/heap`: each once (`label` as often as wanted) and well formed.
+    pub(crate) fn read(query: Option<&str>) -> Result<Self, BadParameter> {
+        let mut asked = HeapQuery::default();
+        let (mut format, mut text) = (None, None);
+        let is_svg = query.is_some_and(|query| query.split('&').any(|of| of == "format=svg"));
+        let rules = Rules {
+            silent: if is_svg { FLAMEGRAPH.silent } else { &[] },
+            ..HEAP
+        };
+        let mut inuse = None;
+        for (name, value) in pairs(query, &rules)? {
+            match name {
+                "format" => format = Some(written(&value)?),
+                "debug" => text = Some(debug(&value)?),
+                "inuse" => inuse = Some(in_use(&value)?),
+                name => asked.take(name, value)?,
+            }
+        }
+        if let (Some(format), Some(text)) = (format, text)
+            && (format == Format::Text) != text
+        {
+            return Err(BadParameter::because(
+                "format and debug contradict each other: give one of them",
+            ));
+        }
+        asked.format = match (format, text) {
+            (Some(format), _) => format,
+            (None, Some(true)) => Format::Text,
+            (None, _) => Format::Pprof,
+        };
+        asked.consistent(inuse)
+    }
+
+    /// Of `/debug/flamegraph`. With `is_upload` the base comes as the body.
+    pub(crate) fn of_flamegraph(
+        query: Option<&str>,
+        is_upload: bool,
+    ) -> Result<Self, BadParameter> {
+        let mut asked = HeapQuery {
+            format: Format::Svg,
+            ..HeapQuery::default()
+        };
+        let mut inuse = None;
+        for (name, value) in pairs(query, &FLAMEGRAPH)? {
+            match name {
+                "base" => asked.base = Some(base(&value)?),
+                "inuse" => inuse = Some(in_use(&value)?),
+                name => asked.take(name, value)?,
+            }
+        }
+        if is_upload && (asked.base.is_some() || asked.seconds.is_some()) {
+            return Err(BadParameter::because(
+                "the body is the base already: leave out base and seconds, or use GET",
+            ));
+        }
+        if asked.base.is_some() && asked.seconds.is_none() {
+            return Err(BadParameter::because(
+                "base=window compares with the beginning of a window: give seconds=N too, or POST \
+                 a pprof file as the base",
+            ));
+        }
+        asked.consistent(inuse)
+    }
+
+    /// Takes one of the common parameters.
+    fn take(&mut self, name: &str, value: String) -> Result<(), BadParameter> {
+        match name {
+            "type" => self.kind = Some(kind(&value)?),
+            "focus" => self.selection.focus = Some(value),
+            "ignore" => self.selection.ignore = Some(value),
+            "map" => self.map = Some(value),
+            "label" => self.selection.labels.push(label(&value)?),
+            "older" => self.older = Some(duration("older", &value)?),
+            "symbolize" => self.unsymbolized = symbolize(&value)?,
+            "inverted" => self.inverted = flag("inverted", &value)?,
+            _ => self.seconds = Some(seconds(&value)?),
+        }
+        Ok(())
+    }
+
+    fn consistent(mut self, inuse: Option<Inuse>) -> Result<Self, BadParameter> {
+        self.selection.filter()?;
+        let contradictions = [
+            (
+                self.format == Format::Text && self.seconds.is_some(),
+                "seconds and debug params are incompatible",
+            ),
+            (
+                self.older.is_some() && self.seconds.is_some(),
+                "seconds and older params are incompatible",
+            ),
+            (
+                self.format == Format::Text && self.kind.is_some(),
+                "type and format=text are incompatible: the text has all types",
+            ),
+            (
+                self.inverted && self.format != Format::Svg,
+                "inverted is for format=svg only",
+            ),
+            (
+                self.unsymbolized && self.selection.by_name(),
+                "focus and ignore look at names, which symbolize=none leaves out",
+            ),
+            (
+                inuse.is_some() && self.seconds.is_none(),
+                "inuse says what seconds=N does to what is in use: give both",
+            ),
+        ];
+        if let Some((_, reason)) = contradictions.iter().find(|(is_one, _)| *is_one) {
+            return Err(BadParameter::because(*reason));
+        }
+        self.inuse = inuse.unwrap_or_default();
+        Ok(self)
+    }
+}
+
+fn invalid(value: &str, name: &str, expected: &str) -> BadParameter {
+    BadParameter::because(format!(
+        "invalid value {} for \"{name}\" - must be {expected}",
+        quoted(value)
+    ))
+}
+
+fn written(value: &str) -> Result<Format, BadParameter> {
+    match value {
+        "pprof" => Ok(Format::Pprof),
+        "text" => Ok(Format::Text),
+        "folded" => Ok(Format::Folded),
+        "json" => Ok(Format::Json),
+        "svg" => Ok(Format::Svg),
+        other => Err(invalid(other, "format", "pprof, text, folded, json or svg")),
+    }
+}
+
+fn debug(value: &str) -> Result<bool, BadParameter> {
+    match value {
+        "0" => Ok(false),
+        "1" | "2" => Ok(true),
+        other => Err(invalid(other, "debug", "0, 1 or 2")),
+    }
+}
+
+fn kind(value: &str) -> Result<&'static str, BadParameter> {
+    let found = KINDS.into_iter().find(|kind| *kind == value);
+    found.ok_or_else(|| invalid(value, "type", &format!("one of {}", KINDS.join(", "))))
+}
+
+fn in_use(value: &str) -> Result<Inuse, BadParameter> {
+    match value {
+        "delta" => Ok(Inuse::Change),
+        "last" => Ok(Inuse::Last),
+        other => Err(invalid(other, "inuse", "delta or last")),
+    }
+}
+
+fn symbolize(value: &str) -> Result<bool, BadParameter> {
+    match value {
+        "none" => Ok(true),
+        other => Err(invalid(other, "symbolize", "none")),
+    }
+}
+
+fn base(value: &str) -> Result<Base, BadParameter> {
+    match value {
+        "window" => Ok(Base::Window),
+        other => Err(invalid(other, "base", "window")),
+    }
+}
+
+fn flag(name: &str, value: &str) -> Result<bool, BadParameter> {
+    match value {
+        "0" => Ok(false),
+        "1" => Ok(true),
+        other => Err(invalid(other, name, "0 or 1")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(query: &str) -> HeapQuery {
+        HeapQuery::read(Some(query)).unwrap_or_else(|fault| panic!("{query}: {fault}"))
+    }
+
+    fn fault(query: &str) -> String {
+        let fault = HeapQuery::read(Some(query)).expect_err(query).to_string();
+        assert!(!fault.contains('\n'), "{query}: {fault}");
+        fault
+    }
+
+    #[test]
+    fn formats() {
+        for (query, format, seconds) in [
+            ("", Format::Pprof, None),
+            ("format=pprof", Format::Pprof, None),
+            ("format=text", Format::Text, None),
+            ("debug=0", Format::Pprof, None),
+            ("debug=1", Format::Text, None),
+            ("format=text&debug=2", Format::Text, None),
+            ("format=json&debug=0", Format::Json, None),
+            ("format=folded", Format::Folded, None),
+            ("format=svg&x=1&y=2&s=a%2Fb", Format::Svg, None),
+            ("seconds=5", Format::Pprof, Some(5)),
+            ("format=json&seconds=300", Format::Json, Some(300)),
+        ] {
+            let asked = asked(query);
+            assert_eq!((asked.format, asked.seconds), (format, seconds), "{query}");
+        }
+        assert_eq!(HeapQuery::read(None), Ok(HeapQuery::default()));
+    }
+
+    #[test]
+    fn what_is_shown_of_it() {
+        let all = asked(
+            "map=src%2Fa.rs:1:2+x&type=alloc_space&focus=a%7Cb&ignore=%5Ec&label=tenant:a:b\
+             &label=map:x&older=1h30m",
+        );
+        assert_eq!(all.map.as_deref(), Some("src/a.rs:1:2 x"));
+        assert_eq!(all.kind, Some("alloc_space"));
+        assert_eq!(all.older, Some(Duration::from_secs(5400)));
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(
+            all.selection,
+            Selection {
+                focus: Some("a|b".to_owned()),
+                ignore: Some("^c".to_owned()),
+                labels: vec![pair("tenant", "a:b"), pair("map", "x")],
+            }
+        );
+        assert!(asked("symbolize=none").unsymbolized);
+        assert!(asked("format=svg&inverted=1").inverted);
+        assert_eq!(asked("seconds=1&inuse=last").inuse, Inuse::Last);
+        assert_eq!(asked("seconds=1&inuse=delta").inuse, Inuse::Change);
+    }
+
+    #[test]
+    fn strictly() {
+        let bad = [
+            (
+                "foo=1",
+                "unknown parameter \"foo\"; known are format, debug, type, focus, ignore, map, \
+                 label, older, seconds, inuse, symbolize, inverted",
+            ),
+            ("base=window", "unknown parameter \"base\""),
+            ("x=1", "unknown parameter \"x\""),
+            ("format=xml", "invalid value \"xml\" for \"format\""),
+            ("debug=abc", "invalid value \"abc\""),
+            ("debug=", "invalid value \"\""),
+            ("debug=1&debug=1", "\"debug\" is given twice"),
+            ("format=pprof&debug=1", "contradict"),
+            ("format=svg&debug=1", "contradict"),
+            ("format=text&debug=0", "contradict"),
+            ("format=text&seconds=1", "incompatible"),
+            ("format=text&type=inuse_space", "incompatible"),
+            ("older=5m&seconds=1", "incompatible"),
+            ("older=5", "must be a duration such as"),
+            ("type=space", "must be one of alloc_objects, alloc_space"),
+            ("type=", "must be one of"),
+            ("focus=(", "invalid value \"(\" for \"focus\""),
+            ("ignore=%5B", "invalid value \"[\" for \"ignore\""),
+            ("label=tenant", "must be KEY:VALUE"),
+            ("label=:x", "must be KEY:VALUE"),
+            ("label=x:", "must be KEY:VALUE"),
+            ("inverted=1", "format=svg only"),
+            ("format=svg&inverted=yes", "must be 0 or 1"),
+            ("symbolize=all", "must be none"),
+            ("symbolize=none&focus=a", "symbolize=none leaves out"),
+            ("map=a&map=b", "\"map\" is given twice"),
+            ("inuse=last", "give both"),
+            ("inuse=first&seconds=1", "must be delta or last"),
+            ("seconds=", "positive integer"),
+            ("seconds=301", "at most 300"),
+            ("debug=%zz", "bad escape"),
+            ("debug=1;seconds=1", "invalid value \"1;seconds=1\""),
+            ("%0Ax=1", "unknown parameter \"\\nx\""),
+        ];
+        for (query, part) in bad {
+            let fault = fault(query);
+            assert!(fault.contains(part), "{query}: {fault}");
+        }
+    }
+
+    #[test]
+    fn of_flame_graphs() {
+        let get = |query| HeapQuery::of_flamegraph(Some(query), false);
+        let post = |query| HeapQuery::of_flamegraph(Some(query), true);
+        let plain = get("type=inuse_objects&x=1&y=2&s=foo").expect("all known");
+        assert_eq!((plain.format, plain.base), (Format::Svg, None));
+        let window = get("seconds=5&base=window&inverted=1").expect("all known");
+        assert_eq!(window.base, Some(Base::Window));
+        assert!(post("focus=x").is_ok());
+        for (result, part) in [
+            (
+                get("format=svg"),
+                "unknown parameter \"format\"; known are type, ",
+            ),
+            (get("debug=1"), "unknown parameter"),
+            (get("base=window"), "give seconds=N too"),
+            (get("base=x"), "must be window"),
+            (post("base=window&seconds=1"), "the body is the base"),
+            (post("seconds=1"), "the body is the base"),
+        ] {
+            let fault = result.expect_err(part).to_string();
+            assert!(fault.contains(part), "{fault}");
+        }
+    }
+}
