@@ -104,6 +104,13 @@ impl Place {
     }
 }
 
+/// Names of the frames that stand for what is not known.
+pub(crate) const PSEUDO_FRAMES: [&str; 3] = [TRUNCATED, UNKNOWN, OVERFLOW];
+
+const TRUNCATED: &str = "[truncated]";
+const UNKNOWN: &str = "[unknown stack]";
+const OVERFLOW: &str = "[stack table full]";
+
 /// How far from the leaf an entry point of the allocator is looked for.
 const ENTRY_DEPTH: usize = 32;
 
@@ -150,9 +157,9 @@ impl<'a> Resolver<'a> {
             .map(|address| self.place(address))
             .collect();
         match stack.kind {
-            StackKind::Overflow => return vec![self.pseudo("[stack table full]")],
-            StackKind::Unknown => return vec![self.pseudo("[unknown stack]")],
-            _ if places.is_empty() => return vec![self.pseudo("[unknown stack]")],
+            StackKind::Overflow => return vec![self.pseudo(OVERFLOW)],
+            StackKind::Unknown => return vec![self.pseudo(UNKNOWN)],
+            _ if places.is_empty() => return vec![self.pseudo(UNKNOWN)],
             _ => {}
         }
         let (from, lines_out) = self.leaf(&places).unwrap_or((0, 0));
@@ -162,7 +169,7 @@ impl<'a> Resolver<'a> {
             locations.extend(self.location(place, lines_out));
         }
         if stack.kind == StackKind::Truncated {
-            locations.push(self.pseudo("[truncated]"));
+            locations.push(self.pseudo(TRUNCATED));
         }
         locations
     }
