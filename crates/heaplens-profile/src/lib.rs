@@ -28,6 +28,7 @@
 //! ```
 
 mod comments;
+mod debug_file;
 mod elf;
 mod image;
 mod intern;
@@ -43,6 +44,7 @@ mod source;
 pub mod symbolize;
 pub mod text;
 pub mod trim;
+mod units;
 
 pub use mappings::{Mapping, Mappings};
 pub use model::{Function, Labels, Line, Location, Profile, Sample, SampledCounts, ValueType};

@@ -1,7 +1,7 @@
 //! Sites to samples: resolves addresses, trims the leaf end, and has what
 //! became equal merged.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use heaplens_alloc::{Snapshot, Stack, StackKind};
@@ -28,6 +28,7 @@ pub(crate) fn build(
     symbolizer: Option<&mut Symbolizer>,
 ) -> Tables {
     let mut resolver = Resolver::new(mappings, symbolizer);
+    resolver.prepare(&snapshot.stacks);
     let mut samples = samples(snapshot, &mut resolver);
     // What is held has rows in which nothing was allocated.
     samples.retain(|of| of.sampled.alloc_objects > 0 || of.sampled.inuse_objects > 0);
@@ -142,6 +143,15 @@ impl<'a> Resolver<'a> {
             function_numbers: IntMap::default(),
             roles: Vec::new(),
             pseudo_numbers: HashMap::new(),
+        }
+    }
+
+    /// Has all addresses looked up in the order that costs least.
+    fn prepare(&mut self, stacks: &[Stack]) {
+        if let Some(symbolizer) = &mut self.symbolizer {
+            let frames = stacks.iter().flat_map(|stack| &stack.frames);
+            let addresses: HashSet<u64> = frames.map(|of| of.saturating_sub(1)).collect();
+            symbolizer.prepare(self.mappings, addresses.into_iter().collect());
         }
     }
 

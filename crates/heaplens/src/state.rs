@@ -31,6 +31,8 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     /// All mappings seen so far: samples may refer to objects unloaded since.
     mappings: Mutex<Mappings>,
+    /// Names found so far, without open files.
+    symbolizer: Mutex<Symbolizer>,
 }
 
 impl App {
@@ -43,6 +45,7 @@ impl App {
             deltas: Arc::new(Semaphore::new(DELTAS)),
             registry: metrics::registry(),
             mappings: Mutex::default(),
+            symbolizer: Mutex::default(),
         })
     }
 
@@ -57,14 +60,21 @@ impl App {
         Ok(known)
     }
 
-    /// Symbolized profiles of some snapshots. The symbolizer's tables, which
-    /// may take many megabytes, live no longer than this.
+    /// Symbolized profiles of some snapshots. What is read of files, which may
+    /// take many megabytes, lives no longer than this; names that were found
+    /// stay, since opening the files anew takes longer than all the rest.
     pub(crate) fn profiles<const N: usize>(
         &self,
         snapshots: [&heaplens_alloc::Snapshot; N],
     ) -> Result<[Profile; N], Failure> {
         let mappings = self.mappings()?;
-        let mut symbolizer = Symbolizer::new();
-        Ok(snapshots.map(|snapshot| Profile::new(snapshot, &mappings, Some(&mut symbolizer))))
+        let mut symbolizer = self
+            .symbolizer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let profiles =
+            snapshots.map(|snapshot| Profile::new(snapshot, &mappings, Some(&mut symbolizer)));
+        symbolizer.close_files();
+        Ok(profiles)
     }
 }

@@ -1,6 +1,8 @@
 //! Snapshots to make profiles of.
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
+pub(crate) mod library;
+
 use std::time::{Duration, SystemTime};
 
 use heaplens_alloc::{Counters, Site, Snapshot, Stack, StackKind, Tally};
