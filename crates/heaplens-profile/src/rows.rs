@@ -1,12 +1,12 @@
 //! Sites to samples: resolves addresses, trims the leaf end, and has what
 //! became equal merged.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use heaplens_alloc::{Snapshot, Stack, StackKind};
 
-use crate::intern::IntMap;
+use crate::intern::{IntMap, IntSet};
 use crate::mappings::Mappings;
 use crate::merge::Groups;
 use crate::model::{Function, Line, Location, ProfileMapping, Sample};
@@ -150,7 +150,7 @@ impl<'a> Resolver<'a> {
     fn prepare(&mut self, stacks: &[Stack]) {
         if let Some(symbolizer) = &mut self.symbolizer {
             let frames = stacks.iter().flat_map(|stack| &stack.frames);
-            let addresses: HashSet<u64> = frames.map(|of| of.saturating_sub(1)).collect();
+            let addresses: IntSet<u64> = frames.map(|of| of.saturating_sub(1)).collect();
             symbolizer.prepare(self.mappings, addresses.into_iter().collect());
         }
     }

@@ -16,15 +16,17 @@ from service import PATIENCE, Service  # noqa: E402
 
 # Seconds between the two profiles of the difference.
 BETWEEN = 10
+# Shown whole, with what is in brackets.
+WHOLE = ["<tokio::runtime::blocking::task::BlockingTask<T> as core::future::future::Future>::poll"]
 BOXES = "#stack-chart .boxtext"
 
 
 @contextmanager
-def served(directory, *arguments):
+def served(program, directory, *arguments):
     """pprof's own server, and its address."""
     log = directory / f"pprof{len(list(directory.iterdir()))}.log"
     environment = {**os.environ, "PPROF_TMPDIR": str(directory), "HOME": str(directory)}
-    command = [os.environ["HEAPLENS_PPROF"], "-no_browser", "-http=127.0.0.1:0", *map(str, arguments)]
+    command = [os.environ[program], "-no_browser", "-http=127.0.0.1:", *map(str, arguments)]
     with open(log, "wb") as file:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment)
     try:
@@ -51,14 +53,19 @@ def main():
             base = service.fetch("/debug/pprof/heap", directory / "base.pb.gz")
             time.sleep(BETWEEN)
             heap = service.fetch("/debug/pprof/heap", directory / "heap.pb.gz")
-        with served(directory, heap) as whole, served(directory, f"-diff_base={base}", heap) as difference:
-            focus = "f=leaky_service::cases"
+        with (
+            served("HEAPLENS_PPROF", directory, heap) as whole,
+            served("HEAPLENS_PPROF", directory, f"-diff_base={base}", heap) as difference,
+            # Go's own has no source page for programs of other languages.
+            served("HEAPLENS_GOOGLE_PPROF", directory, heap) as google,
+        ):
+            # From the service's own functions downwards.
+            focus = "sf=^leaky_service::cases"
             pages = [
-                # Trait methods and generics are shown whole: `<… as …>::…`.
-                ("flamegraph", f"{whole}/ui/flamegraph?si=inuse_space", BOXES, ["leaky_service::main", "<tokio::"]),
+                ("flamegraph", f"{whole}/ui/flamegraph?si=inuse_space", BOXES, WHOLE),
                 ("focus", f"{whole}/ui/flamegraph?si=inuse_space&{focus}", BOXES, ["create_session"]),
-                ("source", f"{whole}/ui/source?si=inuse_space&f=create_session", "pre", ["create_session", "insert"]),
-                ("top", f"{whole}/ui/top?si=inuse_space&{focus}", "#rows", ["leaky_service::cases::sessions"]),
+                ("source", f"{google}/ui/source?si=inuse_space&f=create_session", "body", ["create_session", "sessions.rs"]),
+                ("top", f"{whole}/ui/top?si=inuse_space", "#rows", ["leaky_service::cases::sessions"]),
                 ("difference", f"{difference}/ui/flamegraph?si=inuse_space&{focus}", BOXES, ["create_session"]),
             ]
             plan = directory / "pages.json"
