@@ -48,8 +48,13 @@ pub(crate) fn run(command: &mut Command) {
 }
 
 pub(crate) fn library(folder: &Path, name: &str, options: &[&str]) -> PathBuf {
+    library_of(LIBRARY, folder, name, options)
+}
+
+/// The library of this source, which becomes `foo.c`.
+pub(crate) fn library_of(text: &str, folder: &Path, name: &str, options: &[&str]) -> PathBuf {
     let source = folder.join("foo.c");
-    std::fs::write(&source, LIBRARY).expect("a temporary file");
+    std::fs::write(&source, text).expect("a temporary file");
     let library = folder.join(name);
     run(Command::new("cc")
         .args(["-shared", "-fPIC", "-O1"])
