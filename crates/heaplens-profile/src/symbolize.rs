@@ -204,8 +204,9 @@ impl Symbolizer {
     }
 
     /// Closes all files and gives back what was read of them. Names that were
-    /// found stay, at most 32,768 addresses or some ten megabytes, so that the
-    /// next profile of this process opens files for new addresses only.
+    /// found stay, so that the next profile of this process opens files for new
+    /// addresses only: at most 32,768 of them, some 12 MiB for 10,000 that are
+    /// all in functions of their own. Beyond that, nothing stays.
     pub fn close_files(&mut self) {
         if self.answers.len() > KEPT_ANSWERS {
             *self = Self::with_debug_directories(std::mem::take(&mut self.debug_directories));
