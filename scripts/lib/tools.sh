@@ -15,6 +15,8 @@ node_version=24.19.0
 
 # Each may be set beforehand to use a program of one's own.
 export HEAPLENS_PPROF=${HEAPLENS_PPROF:-$tools_dir/pprof-$go_version/pprof}
+# The program of github.com/google/pprof, which unlike Go's own reads other languages' programs.
+export HEAPLENS_GOOGLE_PPROF=${HEAPLENS_GOOGLE_PPROF:-$tools_dir/google-pprof-$go_version/pprof}
 export HEAPLENS_PROMETHEUS2=${HEAPLENS_PROMETHEUS2:-$tools_dir/prometheus-2/usr/bin/prometheus}
 export HEAPLENS_PROMETHEUS3=${HEAPLENS_PROMETHEUS3:-$tools_dir/prometheus-3/usr/bin/prometheus}
 export HEAPLENS_PROMTOOL=${HEAPLENS_PROMTOOL:-$tools_dir/prometheus-3/usr/bin/promtool}

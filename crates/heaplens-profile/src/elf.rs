@@ -1,7 +1,9 @@
 //! What is read straight from ELF files: build ids and load segments.
 //! Everything in them is taken for hostile: no size is believed, nothing panics.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use object::{Object, ObjectSegment, ReadCache};
@@ -14,10 +16,23 @@ struct Segment {
     address: u64,
 }
 
+/// A separate debug file, as `.gnu_debuglink` names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DebugLink {
+    /// A plain file name.
+    pub(crate) name: OsString,
+    /// CRC-32 of the whole file.
+    pub(crate) checksum: u32,
+}
+
 /// What must be known of an object in order to look addresses up in it.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) build_id: Option<String>,
+    /// Whether its functions and lines are told in the file itself.
+    pub(crate) has_debug_information: bool,
+    /// Which other file tells of them, as the file says.
+    pub(crate) debug_link: Option<DebugLink>,
     segments: Vec<Segment>,
 }
 
@@ -41,8 +56,12 @@ impl Layout {
                 }
             })
             .collect();
-        let build_id = object.build_id().ok().flatten().map(hex);
-        Some(Layout { build_id, segments })
+        Some(Layout {
+            build_id: object.build_id().ok().flatten().map(hex),
+            has_debug_information: object.section_by_name(".debug_info").is_some(),
+            debug_link: debug_link(&object),
+            segments,
+        })
     }
 
     /// The address, as the file's own tables give it, of what lies at
@@ -53,6 +72,17 @@ impl Layout {
             (inside < segment.size).then(|| segment.address.checked_add(inside))?
         })
     }
+}
+
+fn debug_link<'a>(object: &impl Object<'a>) -> Option<DebugLink> {
+    let (name, checksum) = object.gnu_debuglink().ok()??;
+    let name = OsStr::from_bytes(name);
+    // Anything but a name could lead anywhere.
+    let plain = Path::new(name).file_name() == Some(name);
+    plain.then(|| DebugLink {
+        name: name.to_owned(),
+        checksum,
+    })
 }
 
 /// The GNU build id of an ELF file in lower-case hexadecimal.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use addr2line::{Loader, gimli};
 
+use crate::debug_file::{self, Wanted};
 use crate::elf::Layout;
 use crate::model::Function;
 use crate::names;
@@ -13,11 +14,47 @@ use crate::source::SourceRoots;
 
 /// An object file with its symbols and debug information.
 pub(crate) struct Image {
-    path: PathBuf,
     layout: Layout,
-    loader: Loader,
+    /// The file itself, and what tells its functions and lines, if that is
+    /// another file.
+    own: Part,
+    debug: Option<Part>,
     /// Read when the first function without a path turns up.
     roots: OnceCell<SourceRoots>,
+}
+
+/// A file that is read through.
+struct Part {
+    path: PathBuf,
+    loader: Loader,
+}
+
+impl Part {
+    fn open(path: &Path) -> Option<Part> {
+        let loader = guarded(|| Loader::new(path).ok())?;
+        Some(Part {
+            path: path.to_path_buf(),
+            loader,
+        })
+    }
+
+    fn symbol(&self, address: u64) -> Option<Symbol> {
+        let symbol = self.loader.find_symbol_info(address)?;
+        // Debug files have versions in their names: `name@@VERSION`.
+        let (name, _) = symbol.name().split_once('@').unwrap_or((symbol.name(), ""));
+        Some(Symbol {
+            name: name.to_owned(),
+            start: symbol.address(),
+        })
+    }
+}
+
+/// What an object was mapped as.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mapped<'a> {
+    /// Its name at that time.
+    pub(crate) name: &'a Path,
+    pub(crate) build_id: Option<&'a str>,
 }
 
 /// An entry of the symbol table.
@@ -39,17 +76,29 @@ pub(crate) struct DebugFrame {
 }
 
 impl Image {
-    /// Opens the file at `path`, which must have the given build id, if any.
-    pub(crate) fn open(path: &Path, build_id: Option<&str>) -> Option<Image> {
+    /// Opens the file at `path`, which must have the build id that was mapped,
+    /// if any. Where the file was stripped, its debug file is opened too, which
+    /// is looked for under `directories` and beside the name that was mapped.
+    pub(crate) fn open(path: &Path, mapped: Mapped<'_>, directories: &[PathBuf]) -> Option<Image> {
         let layout = Layout::read(path)?;
-        if build_id.is_some() && layout.build_id.as_deref() != build_id {
+        if mapped.build_id.is_some() && layout.build_id.as_deref() != mapped.build_id {
             return None;
         }
-        let loader = guarded(|| Loader::new(path).ok())?;
+        let own = Part::open(path)?;
+        let debug = if layout.has_debug_information {
+            None
+        } else {
+            let wanted = Wanted {
+                path: mapped.name,
+                build_id: layout.build_id.as_deref(),
+                link: layout.debug_link.as_ref(),
+            };
+            debug_file::find(wanted, directories).and_then(|file| Part::open(&file))
+        };
         Some(Image {
-            path: path.to_path_buf(),
             layout,
-            loader,
+            own,
+            debug,
             roots: OnceCell::new(),
         })
     }
@@ -61,21 +110,21 @@ impl Image {
 
     /// The symbol that `address` lies in.
     pub(crate) fn symbol(&self, address: u64) -> Option<Symbol> {
-        guarded(|| {
-            let symbol = self.loader.find_symbol_info(address)?;
-            Some(Symbol {
-                name: symbol.name().to_owned(),
-                start: symbol.address(),
-            })
-        })
+        // The names under which a stripped file exports a function come before
+        // the many that it has inside.
+        [Some(&self.own), self.debug.as_ref()]
+            .into_iter()
+            .flatten()
+            .find_map(|part| guarded(|| part.symbol(address)))
     }
 
     /// The functions at `address` as the debug information has them, innermost
     /// first; empty without debug information.
     pub(crate) fn debug_frames(&self, address: u64) -> Vec<DebugFrame> {
+        let part = self.debug.as_ref().unwrap_or(&self.own);
         guarded(|| {
             let mut found = Vec::new();
-            let mut frames = self.loader.find_frames(address).ok()?;
+            let mut frames = part.loader.find_frames(address).ok()?;
             while let Ok(Some(frame)) = frames.next() {
                 found.push(DebugFrame::new(frame));
             }
@@ -118,8 +167,9 @@ impl Image {
     }
 
     fn roots(&self) -> &SourceRoots {
+        let part = self.debug.as_ref().unwrap_or(&self.own);
         self.roots
-            .get_or_init(|| guarded(|| Some(SourceRoots::read(&self.path))).unwrap_or_default())
+            .get_or_init(|| guarded(|| Some(SourceRoots::read(&part.path))).unwrap_or_default())
     }
 }
 
@@ -191,9 +241,17 @@ mod tests {
         fs::read(library).expect("the library")
     }
 
+    fn open(path: &Path, build_id: Option<&str>) -> Option<Image> {
+        let mapped = Mapped {
+            name: path,
+            build_id,
+        };
+        Image::open(path, mapped, &[])
+    }
+
     /// Asks for everything there is at some addresses.
     fn use_all(path: &Path) -> usize {
-        let Some(image) = Image::open(path, None) else {
+        let Some(image) = open(path, None) else {
             return 0;
         };
         let _ = image.roots().module_of("/src/lib.rs");
@@ -257,7 +315,7 @@ mod tests {
             Path::new("/no/such/file"),
             Path::new(""),
         ] {
-            assert!(Image::open(path, None).is_none(), "{}", path.display());
+            assert!(open(path, None).is_none(), "{}", path.display());
         }
     }
 
@@ -266,8 +324,8 @@ mod tests {
         let exe = Path::new("/proc/self/exe");
         let build_id = crate::elf::build_id(exe);
         assert!(build_id.is_some());
-        assert!(Image::open(exe, build_id.as_deref()).is_some());
-        assert!(Image::open(exe, Some("00")).is_none());
+        assert!(open(exe, build_id.as_deref()).is_some());
+        assert!(open(exe, Some("00")).is_none());
     }
 
     fn debug_frame(name: &str, is_rust: bool, file: &str) -> DebugFrame {
@@ -282,7 +340,7 @@ mod tests {
 
     #[test]
     fn the_best_name_wins() {
-        let image = Image::open(Path::new("/proc/self/exe"), None).expect("this program");
+        let image = open(Path::new("/proc/self/exe"), None).expect("this program");
         let vec = "/rustc/5980/library/alloc/src/vec/mod.rs";
         let mangled = "_ZN5alloc3vec16Vec$LT$T$C$A$GT$4push17ha90a85fc3fa5d415E";
         for (frame, symbol, name, system_name) in [

@@ -7,6 +7,9 @@ use std::sync::Arc;
 /// A map keyed by addresses or indices.
 pub(crate) type IntMap<K, V> = HashMap<K, V, BuildHasherDefault<IntHasher>>;
 
+/// A set of addresses or indices.
+pub(crate) type IntSet<T> = HashSet<T, BuildHasherDefault<IntHasher>>;
+
 /// Hashes integers by one multiplication each. Not proof against keys that are
 /// chosen to collide: keys here are the program's own addresses.
 #[derive(Clone, Copy, Debug, Default)]

@@ -35,6 +35,7 @@
 
 mod comments;
 mod compact;
+mod debug_file;
 pub mod diff;
 mod elf;
 pub mod filter;
@@ -56,6 +57,7 @@ mod stacks;
 pub mod symbolize;
 pub mod text;
 pub mod trim;
+mod units;
 
 pub use filter::Filter;
 pub use mappings::{Mapping, Mappings};

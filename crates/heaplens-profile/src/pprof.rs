@@ -12,6 +12,7 @@ use prost::Message;
 use crate::intern::StringTable;
 use crate::model::{self, Profile};
 use crate::proto;
+use crate::rows::PSEUDO_FRAMES;
 
 pub use decode::{MAX_MEMORY, MAX_MESSAGE, decode};
 pub use fault::DecodeError;
@@ -75,7 +76,10 @@ pub fn message(profile: &Profile, default_type: DefaultType) -> proto::Profile {
     let mut message = proto::Profile {
         sample_type,
         sample: samples,
-        location: (1..).zip(&profile.locations).map(location).collect(),
+        location: (1..)
+            .zip(&profile.locations)
+            .map(|(id, of)| location(id, of, profile))
+            .collect(),
         time_nanos: nanos_since_epoch(profile.time),
         duration_nanos: profile
             .duration
@@ -144,11 +148,15 @@ fn sample<'a>(
     }
 }
 
-fn location((number, location): (u64, &model::Location)) -> proto::Location {
+fn location(number: u64, location: &model::Location, profile: &Profile) -> proto::Location {
+    let address = match location.address {
+        0 => pseudo_address(location, profile),
+        address => address,
+    };
     proto::Location {
         id: number,
         mapping_id: location.mapping.map_or(0, id),
-        address: location.address,
+        address,
         line: location
             .lines
             .iter()
@@ -160,6 +168,19 @@ fn location((number, location): (u64, &model::Location)) -> proto::Location {
             .collect(),
         is_folded: false,
     }
+}
+
+/// Pseudo frames have no address, but scrapers that make deltas by themselves
+/// know stacks by their addresses alone: each kind of frame gets one of its
+/// own, far below any that a program can have.
+fn pseudo_address(location: &model::Location, profile: &Profile) -> u64 {
+    let line = location.lines.first();
+    let function = line.and_then(|line| profile.functions.get(line.function));
+    let name = function.map_or("", |of| of.name.as_str());
+    (1..)
+        .zip(PSEUDO_FRAMES)
+        .find(|(_, pseudo)| *pseudo == name)
+        .map_or(0, |(address, _)| address)
 }
 
 fn mapping<'a>(

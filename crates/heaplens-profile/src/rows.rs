@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use heaplens_alloc::{Snapshot, Stack, StackKind};
 
-use crate::intern::IntMap;
+use crate::intern::{IntMap, IntSet};
 use crate::mappings::Mappings;
 use crate::merge::Groups;
 use crate::model::{Function, Line, Location, ProfileMapping, Sample};
@@ -28,6 +28,7 @@ pub(crate) fn build(
     symbolizer: Option<&mut Symbolizer>,
 ) -> Tables {
     let mut resolver = Resolver::new(mappings, symbolizer);
+    resolver.prepare(&snapshot.stacks);
     let mut samples = samples(snapshot, &mut resolver);
     // What is held has rows in which nothing was allocated.
     samples.retain(|of| of.sampled.alloc_objects > 0 || of.sampled.inuse_objects > 0);
@@ -106,6 +107,13 @@ impl Place {
     }
 }
 
+/// Names of the frames that stand for what is not known.
+pub(crate) const PSEUDO_FRAMES: [&str; 3] = [TRUNCATED, UNKNOWN, OVERFLOW];
+
+const TRUNCATED: &str = "[truncated]";
+const UNKNOWN: &str = "[unknown stack]";
+const OVERFLOW: &str = "[stack table full]";
+
 /// How far from the leaf an entry point of the allocator is looked for.
 const ENTRY_DEPTH: usize = 32;
 
@@ -140,6 +148,15 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Has all addresses looked up in the order that costs least.
+    fn prepare(&mut self, stacks: &[Stack]) {
+        if let Some(symbolizer) = &mut self.symbolizer {
+            let frames = stacks.iter().flat_map(|stack| &stack.frames);
+            let addresses: IntSet<u64> = frames.map(|of| of.saturating_sub(1)).collect();
+            symbolizer.prepare(self.mappings, addresses.into_iter().collect());
+        }
+    }
+
     /// The locations of a stack, leaf first, without the allocator's own at
     /// the leaf end, unless there are no others.
     fn locations(&mut self, stack: &Stack) -> Vec<usize> {
@@ -152,9 +169,9 @@ impl<'a> Resolver<'a> {
             .map(|address| self.place(address))
             .collect();
         match stack.kind {
-            StackKind::Overflow => return vec![self.pseudo("[stack table full]")],
-            StackKind::Unknown => return vec![self.pseudo("[unknown stack]")],
-            _ if places.is_empty() => return vec![self.pseudo("[unknown stack]")],
+            StackKind::Overflow => return vec![self.pseudo(OVERFLOW)],
+            StackKind::Unknown => return vec![self.pseudo(UNKNOWN)],
+            _ if places.is_empty() => return vec![self.pseudo(UNKNOWN)],
             _ => {}
         }
         let (from, lines_out) = self.leaf(&places).unwrap_or((0, 0));
@@ -164,7 +181,7 @@ impl<'a> Resolver<'a> {
             locations.extend(self.location(place, lines_out));
         }
         if stack.kind == StackKind::Truncated {
-            locations.push(self.pseudo("[truncated]"));
+            locations.push(self.pseudo(TRUNCATED));
         }
         locations
     }

@@ -5,17 +5,9 @@
 //! folder. For crates without a unit of their own (whose functions were all
 //! inlined or generic) the usual layout of packages has to do.
 
-use std::borrow::Cow;
 use std::path::Path;
 
-use addr2line::gimli;
-use object::{Object, ObjectSection, ReadCache};
-
-use crate::elf;
-
-/// Most bytes of debug information that are read for this purpose. Larger
-/// programs make do with the usual layout.
-const MAX_BYTES: u64 = 256 << 20;
+use crate::units;
 
 /// Root source files of crates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,10 +43,13 @@ impl Root {
 
 impl SourceRoots {
     /// Reads the names of all compile units of the ELF file at `path`. Empty
-    /// if there is none of Rust. Costs a read of the debug information, some
-    /// milliseconds a megabyte; nothing of it stays in memory.
+    /// if there is none of Rust. Costs some 10 µs a unit.
     pub(crate) fn read(path: &Path) -> SourceRoots {
-        let mut roots = read_units(path).unwrap_or_default();
+        let units = units::read(path).unwrap_or_default();
+        let units = units.iter();
+        let mut roots: Vec<Root> = units
+            .filter_map(|unit| root(&unit.name, &unit.folder))
+            .collect();
         roots.sort_unstable();
         roots.dedup();
         SourceRoots { roots }
@@ -112,46 +107,6 @@ fn root(unit: &str, folder: &str) -> Option<Root> {
         file,
         crate_name: crate_name.to_owned(),
     })
-}
-
-fn read_units(path: &Path) -> Option<Vec<Root>> {
-    use gimli::SectionId::{
-        DebugAbbrev, DebugInfo, DebugLine, DebugLineStr, DebugStr, DebugStrOffsets,
-    };
-    let cache = ReadCache::new(elf::open_regular(path)?);
-    let object = object::File::parse(&cache).ok()?;
-    let endian = if object.is_little_endian() {
-        gimli::RunTimeEndian::Little
-    } else {
-        gimli::RunTimeEndian::Big
-    };
-    let mut left = MAX_BYTES;
-    let sections = gimli::DwarfSections::load(|id| {
-        let wanted = matches!(
-            id,
-            DebugAbbrev | DebugInfo | DebugLine | DebugLineStr | DebugStr | DebugStrOffsets
-        );
-        let Some(section) = object.section_by_name(id.name()).filter(|_| wanted) else {
-            return Ok(Cow::Borrowed(&[][..]));
-        };
-        left = left.checked_sub(section.size()).ok_or(())?;
-        section.uncompressed_data().map_err(|_| ())
-    })
-    .ok()?;
-    let dwarf = sections.borrow(|section| gimli::EndianSlice::new(section, endian));
-    let mut roots = Vec::new();
-    let mut headers = dwarf.units();
-    while let Ok(Some(header)) = headers.next() {
-        let Ok(unit) = dwarf.unit(header) else {
-            continue;
-        };
-        let text = |slice: Option<gimli::EndianSlice<'_, _>>| {
-            slice.map(|slice| slice.to_string_lossy().into_owned())
-        };
-        let folder = text(unit.comp_dir).unwrap_or_default();
-        roots.extend(text(unit.name).and_then(|name| root(&name, &folder)));
-    }
-    Some(roots)
 }
 
 /// Crate and module by the layout that cargo and rustc use.

@@ -1,13 +1,17 @@
 //! Names and lines of real code: of this test binary, of libc, and of a
 //! library made for the purpose.
 
-use std::collections::{HashMap, HashSet};
+mod common;
+
+use std::collections::HashSet;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use common::library::{
+    again_with, dynamic_symbols, exported, library, load_address, loaded_library, run,
+};
 use heaplens_profile::{Frame, Mappings, Symbolizer};
-use object::{Object, ObjectSymbol};
 
 fn mappings() -> Mappings {
     Mappings::of_current_process().expect("/proc/self/maps")
@@ -110,33 +114,6 @@ fn names_keep_their_generics() {
     }
 }
 
-/// Text symbols of an ELF file by address: an address may have several names.
-fn dynamic_symbols(path: &str) -> HashMap<u64, HashSet<String>> {
-    let data = std::fs::read(path).expect("the library");
-    let object = object::File::parse(&*data).expect("an ELF file");
-    let mut symbols: HashMap<u64, HashSet<String>> = HashMap::new();
-    for symbol in object.dynamic_symbols() {
-        let is_code = symbol.kind() == object::SymbolKind::Text && symbol.is_definition();
-        if is_code && symbol.size() > 2 {
-            let name = symbol.name().expect("a name").to_owned();
-            symbols.entry(symbol.address()).or_default().insert(name);
-        }
-    }
-    symbols
-}
-
-/// Where the kernel put the start of the file: the lowest line of it, as long
-/// as no symbolizer has mapped the file too.
-fn load_address(path: &str) -> u64 {
-    let maps = std::fs::read_to_string("/proc/self/maps").expect("maps");
-    let line = maps
-        .lines()
-        .find(|line| line.ends_with(path))
-        .expect("mapped");
-    let (start, _) = line.split_once('-').expect("a range");
-    u64::from_str_radix(start, 16).expect("hexadecimal")
-}
-
 #[test]
 fn frames_of_libc_are_libcs_and_not_the_programs() {
     let mappings = mappings();
@@ -181,61 +158,11 @@ fn a_symbolizer_may_move_to_another_thread() {
     send(&Symbolizer::new());
 }
 
-const LIBRARY: &str = r"
-static __attribute__((always_inline)) inline int within(int x) { return x * 3 + 1; }
-static __attribute__((noinline)) int hidden(int x) { volatile int y = within(x); return y; }
-int exported(int x) { return hidden(x) - 1; }
-";
-
-fn run(command: &mut Command) {
-    let status = command.status().unwrap_or_else(|error| {
-        panic!("{command:?} does not run ({error}): install a C compiler and binutils")
-    });
-    assert!(status.success(), "{command:?}: {status}");
-}
-
-fn library(folder: &Path, name: &str, options: &[&str]) -> PathBuf {
-    let source = folder.join("foo.c");
-    std::fs::write(&source, LIBRARY).expect("a temporary file");
-    let library = folder.join(name);
-    run(Command::new("cc")
-        .args(["-shared", "-fPIC", "-O1"])
-        .args(options)
-        .arg("-o")
-        .arg(&library)
-        .arg(&source));
-    library
-}
-
-/// Runs the test `name` of this binary again with `library` loaded into it.
-fn again_with(library: &Path, name: &str) {
-    run(Command::new(std::env::current_exe().expect("a path"))
-        .args(["--exact", name, "--nocapture"])
-        .env("LD_PRELOAD", library)
-        .env(LOADED, library));
-}
-
-const LOADED: &str = "HEAPLENS_TEST_LOADED_LIBRARY";
-
-fn loaded_library() -> Option<String> {
-    std::env::var(LOADED).ok()
-}
-
-fn exported(library: &str) -> u64 {
-    let symbols = dynamic_symbols(library);
-    let address = symbols
-        .iter()
-        .find(|(_, names)| names.contains("exported"))
-        .map(|(address, _)| *address)
-        .expect("the library exports it");
-    load_address(library) + address
-}
-
 #[test]
 fn a_library_with_debug_information() {
     let Some(library) = loaded_library() else {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let library = self::library(folder.path(), "libfoo.so", &["-g"]);
+        let library = common::library::library(folder.path(), "libfoo.so", &["-g"]);
         return again_with(&library, "a_library_with_debug_information");
     };
     let mappings = mappings();
@@ -277,7 +204,7 @@ fn a_library_with_debug_information() {
 fn a_stripped_library_has_only_its_exported_names() {
     let Some(library) = loaded_library() else {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let library = self::library(folder.path(), "libfoo.so", &["-s"]);
+        let library = common::library::library(folder.path(), "libfoo.so", &["-s"]);
         return again_with(&library, "a_stripped_library_has_only_its_exported_names");
     };
     let mappings = mappings();
@@ -298,14 +225,14 @@ fn a_replaced_library_has_no_names_rather_than_wrong_ones() {
     let name = "a_replaced_library_has_no_names_rather_than_wrong_ones";
     let Some(library) = loaded_library() else {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        return again_with(&self::library(folder.path(), "libfoo.so", &["-g"]), name);
+        return again_with(&library(folder.path(), "libfoo.so", &["-g"]), name);
     };
     let before = mappings();
     let address = exported(&library);
     assert!(!Symbolizer::new().frames(&before, address).is_empty());
 
     let path = Path::new(&library);
-    let other = self::library(path.parent().expect("a folder"), "libother.so", &["-O0"]);
+    let other = common::library::library(path.parent().expect("a folder"), "libother.so", &["-O0"]);
     std::fs::rename(other, path).expect("a rename");
     let after = mappings();
     let mapping = after.find(address).expect("it is still mapped");

@@ -34,6 +34,8 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     /// All mappings seen so far: samples may refer to objects unloaded since.
     mappings: Mutex<Mappings>,
+    /// Names found so far, without open files.
+    symbolizer: Mutex<Symbolizer>,
 }
 
 impl App {
@@ -47,6 +49,7 @@ impl App {
             clients: Mutex::default(),
             registry: metrics::registry(),
             mappings: Mutex::default(),
+            symbolizer: Mutex::default(),
         })
     }
 
@@ -71,8 +74,9 @@ impl App {
         }
     }
 
-    /// Symbolized profiles of some snapshots. The symbolizer's tables, which
-    /// may take many megabytes, live no longer than this.
+    /// Symbolized profiles of some snapshots. What is read of files, which may
+    /// take many megabytes, lives no longer than this; names that were found
+    /// stay, since opening the files anew takes longer than all the rest.
     pub(crate) fn profiles<const N: usize>(
         &self,
         snapshots: [&heaplens_alloc::Snapshot; N],
@@ -87,7 +91,16 @@ impl App {
         with_names: bool,
     ) -> Result<[Profile; N], Failure> {
         let mappings = self.mappings()?;
-        let mut symbolizer = with_names.then(Symbolizer::new);
-        Ok(snapshots.map(|snapshot| Profile::new(snapshot, &mappings, symbolizer.as_mut())))
+        if !with_names {
+            return Ok(snapshots.map(|snapshot| Profile::new(snapshot, &mappings, None)));
+        }
+        let mut symbolizer = self
+            .symbolizer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let profiles =
+            snapshots.map(|snapshot| Profile::new(snapshot, &mappings, Some(&mut symbolizer)));
+        symbolizer.close_files();
+        Ok(profiles)
     }
 }

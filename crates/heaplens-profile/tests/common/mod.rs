@@ -1,6 +1,7 @@
 //! Snapshots to make profiles of.
 #![allow(dead_code, reason = "each test binary uses some of it")]
 
+pub(crate) mod library;
 pub(crate) mod named;
 
 use std::time::{Duration, SystemTime};
