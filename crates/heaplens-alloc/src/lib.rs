@@ -51,6 +51,8 @@ pub mod holder;
 mod index;
 #[cfg(feature = "jemalloc")]
 pub mod jemalloc;
+mod label;
+mod label_sets;
 mod live;
 mod mark;
 mod os;
@@ -80,6 +82,8 @@ pub use counters::{Counters, DropReason, Walker};
 pub use global::Alloc;
 #[cfg(feature = "jemalloc")]
 pub use jemalloc::Jemalloc;
+pub use label::{LabelExt, LabelScope, Labelled, Labels, MAX_LABEL_KEY, MAX_LABEL_VALUE, label};
+pub use label_sets::{MAX_LABEL_SETS, MAX_LABELS};
 pub use snapshot::{Site, Snapshot, Stack, snapshot};
 pub use stacks::StackKind;
 pub use stats::{AllocatorStats, SizeClass, StatsSource, allocator_stats};

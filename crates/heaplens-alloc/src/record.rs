@@ -10,10 +10,11 @@ use std::alloc::{GlobalAlloc, Layout};
 use crate::config::Defaults;
 use crate::counters::DropReason;
 use crate::filter;
+use crate::label_sets::LabelSet;
 use crate::live::{self, Block, Reserved};
 use crate::mark::Mark;
 use crate::os;
-use crate::sites::{self, SiteId};
+use crate::sites::{self, Key, SiteId};
 use crate::stack::frames::Frames;
 use crate::store::{self, Store};
 use crate::tag::Shape;
@@ -203,15 +204,27 @@ fn site_of(store: &Store, size: u64) -> SiteId {
     if busy {
         store::count_drop(DropReason::WalkersBusy);
     }
-    let stack = intern(store, &frames);
-    let class = sites::size_class(size);
-    store
-        .sites
-        .intern(&store.arena, stack, class)
-        .unwrap_or_else(|| {
-            store::count_drop(DropReason::SiteTableFull);
-            store.sites.overflow()
-        })
+    let key = Key {
+        stack: intern(store, &frames),
+        size_class: sites::size_class(size),
+        labels: labels(),
+    };
+    store.sites.intern(&store.arena, key).unwrap_or_else(|| {
+        store::count_drop(DropReason::SiteTableFull);
+        store.sites.overflow()
+    })
+}
+
+/// The labels in force; counted if they are not those that were asked for.
+fn labels() -> LabelSet {
+    let labels = thread::labels();
+    if labels.is_overflow() {
+        store::count_drop(DropReason::LabelSetsFull);
+    }
+    if labels.is_incomplete() {
+        store::count_drop(DropReason::LabelRefused);
+    }
+    LabelSet::from_number(labels.number())
 }
 
 fn intern(store: &Store, frames: &Frames) -> crate::stacks::StackId {

@@ -1,4 +1,4 @@
-//! Cumulative totals per site: a stack and a size class.
+//! Cumulative totals per site: a stack, a size class and a set of labels.
 //!
 //! In-use figures are not kept here: they are summed from the live blocks when
 //! a snapshot is taken, and are therefore exactly zero once all is freed.
@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::arena::Arena;
+use crate::label_sets::LabelSet;
 use crate::sampler::Weight;
 use crate::stacks::StackId;
 use crate::tally::Tally;
@@ -14,12 +15,21 @@ use crate::tally::Tally;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SiteId(pub(crate) u32);
 
+/// What tells a site from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) stack: StackId,
+    pub(crate) size_class: u64,
+    pub(crate) labels: LabelSet,
+}
+
 #[repr(C, align(8))]
 struct Row {
     /// The next row of the chain, 0 at its end.
     next: AtomicU32,
     stack: AtomicU32,
     size_class: AtomicU64,
+    labels: AtomicU32,
     samples: AtomicU64,
     sampled_bytes: AtomicU64,
     objects: Sum,
@@ -74,7 +84,12 @@ impl Sites {
             intervals: AtomicU64::new(0),
             overflow: SiteId(0),
         };
-        let overflow = sites.intern(arena, overflow, 0)?;
+        let overflow = Key {
+            stack: overflow,
+            size_class: 0,
+            labels: LabelSet::NONE,
+        };
+        let overflow = sites.intern(arena, overflow)?;
         Some(Sites { overflow, ..sites })
     }
 
@@ -99,19 +114,20 @@ impl Sites {
     }
 
     /// The name of a site; `None` if it is new and does not fit.
-    pub(crate) fn intern(&self, arena: &Arena, stack: StackId, size_class: u64) -> Option<SiteId> {
-        let hash = crate::sampler::Random(u64::from(stack.0) << 32 ^ size_class).next();
+    pub(crate) fn intern(&self, arena: &Arena, key: Key) -> Option<SiteId> {
+        let hash = key.hash();
         let head = self
             .heads
             .get((hash >> 32) as usize % self.heads.len().max(1))?;
         let mut first = head.load(Ordering::Acquire);
-        if let Some(known) = find(arena, first, 0, stack, size_class) {
+        if let Some(known) = find(arena, first, 0, key) {
             return Some(known);
         }
         // SAFETY: a row consists of atomics, for which zero is a value.
         let row: &'static Row = unsafe { arena.zeroed()? };
-        row.stack.store(stack.0, Ordering::Relaxed);
-        row.size_class.store(size_class, Ordering::Relaxed);
+        row.stack.store(key.stack.0, Ordering::Relaxed);
+        row.size_class.store(key.size_class, Ordering::Relaxed);
+        row.labels.store(key.labels.number(), Ordering::Relaxed);
         let id = arena.index_of(row);
         loop {
             row.next.store(first, Ordering::Relaxed);
@@ -121,7 +137,7 @@ impl Sites {
                     return Some(SiteId(id));
                 }
                 Err(now) => {
-                    if let Some(known) = find(arena, now, first, stack, size_class) {
+                    if let Some(known) = find(arena, now, first, key) {
                         return Some(known);
                     }
                     first = now;
@@ -145,30 +161,37 @@ impl Sites {
         self.intervals.fetch_add(interval, Ordering::Relaxed);
     }
 
-    /// Calls `visit` with name, stack, size class and totals of each site.
-    pub(crate) fn for_each(
-        &self,
-        arena: &Arena,
-        mut visit: impl FnMut(SiteId, StackId, u64, Tally),
-    ) {
+    /// Calls `visit` with name, key and totals of each site.
+    pub(crate) fn for_each(&self, arena: &Arena, mut visit: impl FnMut(SiteId, Key, Tally)) {
         for head in self.heads {
             let mut id = head.load(Ordering::Acquire);
             while id != 0 {
                 // SAFETY: chains hold ids of rows only.
                 let row = unsafe { arena.at::<Row>(id) };
-                visit(
-                    SiteId(id),
-                    StackId(row.stack.load(Ordering::Relaxed)),
-                    row.size_class.load(Ordering::Relaxed),
-                    row.tally(),
-                );
+                visit(SiteId(id), row.key(), row.tally());
                 id = row.next.load(Ordering::Acquire);
             }
         }
     }
 }
 
+impl Key {
+    fn hash(self) -> u64 {
+        let bits = u64::from(self.stack.0) << 32 ^ self.size_class;
+        let labels = u64::from(self.labels.number()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        crate::sampler::Random(bits).next() ^ labels
+    }
+}
+
 impl Row {
+    fn key(&self) -> Key {
+        Key {
+            stack: StackId(self.stack.load(Ordering::Relaxed)),
+            size_class: self.size_class.load(Ordering::Relaxed),
+            labels: LabelSet::from_number(self.labels.load(Ordering::Relaxed)),
+        }
+    }
+
     fn tally(&self) -> Tally {
         Tally {
             samples: self.samples.load(Ordering::Relaxed),
@@ -181,13 +204,11 @@ impl Row {
     }
 }
 
-fn find(arena: &Arena, mut id: u32, end: u32, stack: StackId, size_class: u64) -> Option<SiteId> {
+fn find(arena: &Arena, mut id: u32, end: u32, key: Key) -> Option<SiteId> {
     while id != end && id != 0 {
         // SAFETY: chains hold ids of rows only.
         let row = unsafe { arena.at::<Row>(id) };
-        if row.stack.load(Ordering::Relaxed) == stack.0
-            && row.size_class.load(Ordering::Relaxed) == size_class
-        {
+        if row.key() == key {
             return Some(SiteId(id));
         }
         id = row.next.load(Ordering::Acquire);
@@ -239,9 +260,25 @@ mod tests {
     fn totals_are_sums() {
         let arena = Arena::reserve(1 << 16).expect("memory");
         let sites = Sites::new(&arena, 8, StackId(1)).expect("fits");
-        let site = sites.intern(&arena, StackId(5), 64).expect("fits");
-        assert_eq!(sites.intern(&arena, StackId(5), 64), Some(site));
-        assert_ne!(sites.intern(&arena, StackId(5), 80), Some(site));
+        let key = Key {
+            stack: StackId(5),
+            size_class: 64,
+            labels: LabelSet::from_number(9),
+        };
+        let site = sites.intern(&arena, key).expect("fits");
+        assert_eq!(sites.intern(&arena, key), Some(site));
+        for other in [
+            Key {
+                size_class: 80,
+                ..key
+            },
+            Key {
+                labels: LabelSet::NONE,
+                ..key
+            },
+        ] {
+            assert_ne!(sites.intern(&arena, other), Some(site));
+        }
         for size in [60, 64] {
             sites.record(&arena, site, size, 1000);
         }
@@ -249,12 +286,12 @@ mod tests {
         expected.record(60, 1000);
         expected.record(64, 1000);
         let mut found = None;
-        sites.for_each(&arena, |id, stack, class, tally| {
+        sites.for_each(&arena, |id, key, tally| {
             if id == site {
-                found = Some((stack, class, tally));
+                found = Some((key, tally));
             }
         });
-        assert_eq!(found, Some((StackId(5), 64, expected)));
-        assert_eq!((sites.len(), sites.samples()), (2, 2));
+        assert_eq!(found, Some((key, expected)));
+        assert_eq!((sites.len(), sites.samples()), (3, 2));
     }
 }
