@@ -28,11 +28,14 @@ pub enum DropReason {
     /// A label was refused, for its key is reserved, it is too long, or one too
     /// many: the sample counts without it.
     LabelRefused,
+    /// There was no room for how long a freed block had lived: it is missing in
+    /// [`lifetimes`](crate::lifetimes()), and nowhere else.
+    LifetimesFull,
 }
 
 impl DropReason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [DropReason; 9] = [
+    pub const ALL: [DropReason; 10] = [
         DropReason::LiveTableFull,
         DropReason::AddressRange,
         DropReason::StackTableFull,
@@ -42,6 +45,7 @@ impl DropReason {
         DropReason::NoMemory,
         DropReason::LabelSetsFull,
         DropReason::LabelRefused,
+        DropReason::LifetimesFull,
     ];
 
     /// Whether the whole sample is lost, not only its stack, size class or labels.
@@ -53,7 +57,8 @@ impl DropReason {
             | DropReason::WalkersBusy
             | DropReason::NoStack
             | DropReason::LabelSetsFull
-            | DropReason::LabelRefused => false,
+            | DropReason::LabelRefused
+            | DropReason::LifetimesFull => false,
         }
     }
 
@@ -69,6 +74,7 @@ impl DropReason {
             DropReason::NoMemory => "no_memory",
             DropReason::LabelSetsFull => "label_sets_full",
             DropReason::LabelRefused => "label_refused",
+            DropReason::LifetimesFull => "lifetimes_full",
         }
     }
 }

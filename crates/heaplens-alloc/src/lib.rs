@@ -41,6 +41,7 @@
 //! * `jemalloc` (default): [`Alloc::new`] over jemalloc.
 //! * `jemalloc-stats`: jemalloc built with its statistics.
 
+mod ages;
 mod arena;
 mod config;
 pub mod counters;
@@ -53,6 +54,7 @@ mod index;
 pub mod jemalloc;
 mod label;
 mod label_sets;
+mod lifetimes;
 mod live;
 mod mark;
 mod os;
@@ -67,6 +69,7 @@ mod stack;
 mod stacks;
 pub mod stats;
 mod store;
+mod sums;
 mod tag;
 mod tally;
 mod thread;
@@ -74,6 +77,7 @@ pub mod watch;
 mod watches;
 mod word;
 
+pub use ages::{AGE_BOUNDS, AGE_CLASSES, age_class, age_class_name};
 pub use config::{
     DEFAULT_MAX_OVERHEAD, DEFAULT_MEMORY_BUDGET, DEFAULT_SAMPLE_INTERVAL, EnvironmentError,
     MAX_SAMPLE_INTERVAL, MEMORY_BUDGET_RANGE, check_environment, sample_interval,
@@ -84,6 +88,7 @@ pub use global::Alloc;
 pub use jemalloc::Jemalloc;
 pub use label::{LabelExt, LabelScope, Labelled, Labels, MAX_LABEL_KEY, MAX_LABEL_VALUE, label};
 pub use label_sets::{MAX_LABEL_SETS, MAX_LABELS};
+pub use lifetimes::{ByAge, Lifetimes, SiteLifetimes, lifetimes};
 pub use snapshot::{Site, Snapshot, Stack, snapshot};
 pub use stacks::StackKind;
 pub use stats::{AllocatorStats, SizeClass, StatsSource, allocator_stats};

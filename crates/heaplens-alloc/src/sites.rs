@@ -5,10 +5,12 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::ages::{AGE_CLASSES, Ages, Room};
 use crate::arena::Arena;
 use crate::label_sets::LabelSet;
-use crate::sampler::Weight;
+use crate::live::Block;
 use crate::stacks::StackId;
+use crate::sums::Sums;
 use crate::tally::Tally;
 
 /// Names a site: its place in the arena.
@@ -30,43 +32,22 @@ struct Row {
     stack: AtomicU32,
     size_class: AtomicU64,
     labels: AtomicU32,
-    samples: AtomicU64,
-    sampled_bytes: AtomicU64,
-    objects: Sum,
-    bytes: Sum,
-    objects_variance: Sum,
-    bytes_variance: Sum,
+    /// How long what was freed had lived.
+    freed: Ages,
+    allocated: Sums,
 }
 
-/// A sum of floating-point numbers that threads add to. Adding non-negative
-/// numbers never lowers it.
-struct Sum(AtomicU64);
-
-impl Sum {
-    fn add(&self, value: f64) {
-        let mut bits = self.0.load(Ordering::Relaxed);
-        loop {
-            let sum = (f64::from_bits(bits) + value).to_bits();
-            match self
-                .0
-                .compare_exchange_weak(bits, sum, Ordering::Relaxed, Ordering::Relaxed)
-            {
-                Ok(_) => return,
-                Err(now) => bits = now,
-            }
-        }
-    }
-
-    fn get(&self) -> f64 {
-        f64::from_bits(self.0.load(Ordering::Relaxed))
-    }
-}
+/// Sums by age that there is room for, by the number of chains. With one chain for
+/// each KiB of the budget they take an eighth of it at the most.
+const AGES_A_HEAD: usize = 2;
 
 pub(crate) struct Sites {
     heads: &'static [AtomicU32],
     count: AtomicU32,
     samples: AtomicU64,
     intervals: AtomicU64,
+    /// Left for lifetimes.
+    ages: Room,
     /// Takes the samples of all sites that did not fit.
     overflow: SiteId,
 }
@@ -82,6 +63,7 @@ impl Sites {
             count: AtomicU32::new(0),
             samples: AtomicU64::new(0),
             intervals: AtomicU64::new(0),
+            ages: Room::new(AGES_A_HEAD * heads.len()),
             overflow: SiteId(0),
         };
         let overflow = Key {
@@ -148,17 +130,27 @@ impl Sites {
 
     /// Counts one sample of `size` bytes drawn at `interval`.
     pub(crate) fn record(&self, arena: &Arena, id: SiteId, size: u64, interval: u64) {
-        let weight = Weight::new(size, interval);
         // SAFETY: ids come from this table alone.
         let row = unsafe { arena.at::<Row>(id.0) };
-        row.samples.fetch_add(1, Ordering::Relaxed);
-        row.sampled_bytes.fetch_add(size, Ordering::Relaxed);
-        row.objects.add(weight.objects());
-        row.bytes.add(weight.bytes());
-        row.objects_variance.add(weight.objects_variance());
-        row.bytes_variance.add(weight.bytes_variance());
+        row.allocated.record(size, interval);
         self.samples.fetch_add(1, Ordering::Relaxed);
         self.intervals.fetch_add(interval, Ordering::Relaxed);
+    }
+
+    /// Counts a sample as freed, at an age of this class. `false` if there is no room
+    /// for that.
+    pub(crate) fn record_freed(&self, arena: &Arena, id: SiteId, class: usize, of: &Block) -> bool {
+        // SAFETY: ids come from this table alone.
+        let row = unsafe { arena.at::<Row>(id.0) };
+        row.freed
+            .record(arena, &self.ages, class, of.size, of.interval)
+    }
+
+    /// What was freed of a site, by class of age.
+    pub(crate) fn freed(arena: &Arena, id: SiteId) -> [Tally; AGE_CLASSES] {
+        // SAFETY: ids come from this table alone.
+        let row = unsafe { arena.at::<Row>(id.0) };
+        row.freed.tallies(arena)
     }
 
     /// Calls `visit` with name, key and totals of each site.
@@ -168,7 +160,7 @@ impl Sites {
             while id != 0 {
                 // SAFETY: chains hold ids of rows only.
                 let row = unsafe { arena.at::<Row>(id) };
-                visit(SiteId(id), row.key(), row.tally());
+                visit(SiteId(id), row.key(), row.allocated.tally());
                 id = row.next.load(Ordering::Acquire);
             }
         }
@@ -189,17 +181,6 @@ impl Row {
             stack: StackId(self.stack.load(Ordering::Relaxed)),
             size_class: self.size_class.load(Ordering::Relaxed),
             labels: LabelSet::from_number(self.labels.load(Ordering::Relaxed)),
-        }
-    }
-
-    fn tally(&self) -> Tally {
-        Tally {
-            samples: self.samples.load(Ordering::Relaxed),
-            sampled_bytes: self.sampled_bytes.load(Ordering::Relaxed),
-            objects: self.objects.get(),
-            bytes: self.bytes.get(),
-            objects_variance: self.objects_variance.get(),
-            bytes_variance: self.bytes_variance.get(),
         }
     }
 }

@@ -228,7 +228,7 @@ fn collect(store: &Store, keep: impl Fn(&Block) -> bool) -> Parts {
             sites.push(row.labelled(labels.index(key.labels, Some(holder))));
         }
     });
-    (stacks.list, sites, labels.list)
+    (stacks.into_list(), sites, labels.into_list())
 }
 
 /// What of a site is in use.
@@ -261,24 +261,28 @@ impl Inuse {
 
 /// Sets of labels and holders by the order in which sites refer to them; the
 /// first is the empty one.
-struct Labels {
+pub(crate) struct Labels {
     list: Vec<Vec<(String, String)>>,
     known: HashMap<(LabelSet, Option<Holder>), usize>,
 }
 
 impl Labels {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Labels {
             list: vec![Vec::new()],
             known: HashMap::from([((LabelSet::NONE, None), 0)]),
         }
     }
 
-    fn index(&mut self, set: LabelSet, holder: Option<Holder>) -> usize {
+    pub(crate) fn index(&mut self, set: LabelSet, holder: Option<Holder>) -> usize {
         *self.known.entry((set, holder)).or_insert_with(|| {
             self.list.push(combined(set, holder));
             self.list.len() - 1
         })
+    }
+
+    pub(crate) fn into_list(self) -> Vec<Vec<(String, String)>> {
+        self.list
     }
 }
 
@@ -295,17 +299,21 @@ fn combined(set: LabelSet, holder: Option<Holder>) -> Vec<(String, String)> {
 
 /// Stacks by the order in which sites refer to them.
 #[derive(Default)]
-struct Stacks {
+pub(crate) struct Stacks {
     list: Vec<Stack>,
     known: HashMap<StackId, usize>,
 }
 
 impl Stacks {
-    fn index(&mut self, store: &Store, id: StackId) -> usize {
+    pub(crate) fn index(&mut self, store: &Store, id: StackId) -> usize {
         *self.known.entry(id).or_insert_with(|| {
             let (frames, kind) = stacks::get(&store.arena, id);
             self.list.push(Stack::new(frames.to_vec(), kind));
             self.list.len() - 1
         })
+    }
+
+    pub(crate) fn into_list(self) -> Vec<Stack> {
+        self.list
     }
 }

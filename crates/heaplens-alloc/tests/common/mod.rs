@@ -29,7 +29,8 @@ pub(crate) fn drops() -> u64 {
 /// Samples that were lost, not only their stacks.
 pub(crate) fn lost() -> u64 {
     use heaplens_alloc::DropReason::{
-        LabelRefused, LabelSetsFull, NoStack, SiteTableFull, StackTableFull, WalkersBusy,
+        LabelRefused, LabelSetsFull, LifetimesFull, NoStack, SiteTableFull, StackTableFull,
+        WalkersBusy,
     };
     heaplens_alloc::counters()
         .drops()
@@ -42,6 +43,7 @@ pub(crate) fn lost() -> u64 {
                     | WalkersBusy
                     | LabelSetsFull
                     | LabelRefused
+                    | LifetimesFull
             )
         })
         .map(|(_, count)| count)
