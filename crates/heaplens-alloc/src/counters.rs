@@ -12,7 +12,7 @@ pub enum DropReason {
     /// The table of stacks was full: the sample counts under "overflow".
     StackTableFull,
     /// The table of sites was full: the sample counts under its stack's or the
-    /// overflow row, without its size class.
+    /// overflow row, without its size class and labels.
     SiteTableFull,
     /// All unwinders were in use by other threads: the sample counts with the
     /// few frames that frame pointers gave.
@@ -22,11 +22,20 @@ pub enum DropReason {
     /// Own memory could not be mapped, or the inner allocator had none for the
     /// larger block that a sample takes: the sample is lost.
     NoMemory,
+    /// The table of label sets was full: the sample counts under
+    /// `heaplens=labels_overflow`.
+    LabelSetsFull,
+    /// A label was refused, for its key is reserved, it is too long, or one too
+    /// many: the sample counts without it.
+    LabelRefused,
+    /// There was no room for how long a freed block had lived: it is missing in
+    /// [`lifetimes`](crate::lifetimes()), and nowhere else.
+    LifetimesFull,
 }
 
 impl DropReason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [DropReason; 7] = [
+    pub const ALL: [DropReason; 10] = [
         DropReason::LiveTableFull,
         DropReason::AddressRange,
         DropReason::StackTableFull,
@@ -34,16 +43,22 @@ impl DropReason {
         DropReason::WalkersBusy,
         DropReason::NoStack,
         DropReason::NoMemory,
+        DropReason::LabelSetsFull,
+        DropReason::LabelRefused,
+        DropReason::LifetimesFull,
     ];
 
-    /// Whether the whole sample is lost, not only its stack or size class.
+    /// Whether the whole sample is lost, not only its stack, size class or labels.
     pub(crate) const fn loses_sample(self) -> bool {
         match self {
             DropReason::LiveTableFull | DropReason::AddressRange | DropReason::NoMemory => true,
             DropReason::StackTableFull
             | DropReason::SiteTableFull
             | DropReason::WalkersBusy
-            | DropReason::NoStack => false,
+            | DropReason::NoStack
+            | DropReason::LabelSetsFull
+            | DropReason::LabelRefused
+            | DropReason::LifetimesFull => false,
         }
     }
 
@@ -57,6 +72,9 @@ impl DropReason {
             DropReason::WalkersBusy => "walkers_busy",
             DropReason::NoStack => "no_stack",
             DropReason::NoMemory => "no_memory",
+            DropReason::LabelSetsFull => "label_sets_full",
+            DropReason::LabelRefused => "label_refused",
+            DropReason::LifetimesFull => "lifetimes_full",
         }
     }
 }
@@ -114,7 +132,7 @@ pub struct Counters {
     pub live_samples: u64,
     /// Distinct stacks recorded.
     pub stacks: u64,
-    /// Distinct rows (stack and size class) recorded.
+    /// Distinct rows (stack, size class and labels) recorded.
     pub sites: u64,
     /// Bytes of the budget in use.
     pub memory_used: u64,

@@ -41,6 +41,7 @@
 //! * `jemalloc` (default): [`Alloc::new`] over jemalloc.
 //! * `jemalloc-stats`: jemalloc built with its statistics.
 
+mod ages;
 mod arena;
 mod base;
 mod config;
@@ -52,6 +53,9 @@ pub mod holder;
 mod index;
 #[cfg(feature = "jemalloc")]
 pub mod jemalloc;
+mod label;
+mod label_sets;
+mod lifetimes;
 mod live;
 mod mark;
 mod os;
@@ -67,6 +71,7 @@ mod stack;
 mod stacks;
 pub mod stats;
 mod store;
+mod sums;
 mod tag;
 mod tally;
 mod thread;
@@ -74,6 +79,7 @@ pub mod watch;
 mod watches;
 mod word;
 
+pub use ages::{AGE_BOUNDS, AGE_CLASSES, age_class, age_class_name};
 pub use base::Base;
 pub use config::{
     DEFAULT_MAX_OVERHEAD, DEFAULT_MEMORY_BUDGET, DEFAULT_SAMPLE_INTERVAL, EnvironmentError,
@@ -83,6 +89,9 @@ pub use counters::{Counters, DropReason, Walker};
 pub use global::Alloc;
 #[cfg(feature = "jemalloc")]
 pub use jemalloc::Jemalloc;
+pub use label::{LabelExt, LabelScope, Labelled, Labels, MAX_LABEL_KEY, MAX_LABEL_VALUE, label};
+pub use label_sets::{MAX_LABEL_SETS, MAX_LABELS};
+pub use lifetimes::{ByAge, Lifetimes, SiteLifetimes, lifetimes};
 pub use snapshot::{Site, Snapshot, Stack, snapshot, survivors};
 pub use stacks::StackKind;
 pub use stats::{AllocatorStats, SizeClass, StatsSource, allocator_stats};

@@ -6,14 +6,17 @@
 //! two blocks.
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::time::Duration;
 
+use crate::ages;
 use crate::config::Defaults;
 use crate::counters::DropReason;
 use crate::filter;
+use crate::label_sets::LabelSet;
 use crate::live::{self, Block, Reserved};
 use crate::mark::Mark;
 use crate::os;
-use crate::sites::{self, SiteId};
+use crate::sites::{self, Key, SiteId};
 use crate::stack::frames::Frames;
 use crate::store::{self, Store};
 use crate::tag::Shape;
@@ -159,7 +162,7 @@ impl Ticket {
             let block = Block {
                 size,
                 interval,
-                born: os::coarse_now(),
+                born: os::exact_now(),
                 site: site_of(store, size).0,
                 shape,
                 mark: mark.or_else(thread::mark),
@@ -203,15 +206,27 @@ fn site_of(store: &Store, size: u64) -> SiteId {
     if busy {
         store::count_drop(DropReason::WalkersBusy);
     }
-    let stack = intern(store, &frames);
-    let class = sites::size_class(size);
-    store
-        .sites
-        .intern(&store.arena, stack, class)
-        .unwrap_or_else(|| {
-            store::count_drop(DropReason::SiteTableFull);
-            store.sites.overflow()
-        })
+    let key = Key {
+        stack: intern(store, &frames),
+        size_class: sites::size_class(size),
+        labels: labels(),
+    };
+    store.sites.intern(&store.arena, key).unwrap_or_else(|| {
+        store::count_drop(DropReason::SiteTableFull);
+        store.sites.overflow()
+    })
+}
+
+/// The labels in force; counted if they are not those that were asked for.
+fn labels() -> LabelSet {
+    let labels = thread::labels();
+    if labels.is_overflow() {
+        store::count_drop(DropReason::LabelSetsFull);
+    }
+    if labels.is_incomplete() {
+        store::count_drop(DropReason::LabelRefused);
+    }
+    LabelSet::from_number(labels.number())
 }
 
 fn intern(store: &Store, frames: &Frames) -> crate::stacks::StackId {
@@ -242,6 +257,7 @@ pub(crate) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, ptr: *mut u8, layout: La
         if let Some((reserved, block)) = store.live.detach(ptr.addr()) {
             store.live.release(reserved);
             watches::freed(&block);
+            note_lifetime(store, &block);
             // SAFETY: the block was obtained in this shape.
             unsafe { give_back(inner, ptr, layout, block.shape) };
             return;
@@ -249,6 +265,15 @@ pub(crate) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, ptr: *mut u8, layout: La
     }
     // SAFETY: by the caller's promise; an unsampled block is the inner's own.
     unsafe { inner.dealloc(ptr, layout) };
+}
+
+/// Counts how long a block lived that is freed.
+fn note_lifetime(store: &Store, block: &Block) {
+    let age = Duration::from_nanos(os::exact_now().saturating_sub(block.born));
+    let (site, class) = (SiteId(block.site), ages::age_class(age));
+    if !store.sites.record_freed(&store.arena, site, class, block) {
+        store::count_drop(DropReason::LifetimesFull);
+    }
 }
 
 /// # Safety
@@ -317,8 +342,9 @@ pub(crate) unsafe fn realloc<A: GlobalAlloc>(
         }
     };
     match (new, store, old) {
-        (Ok(new), Some(store), Some((reserved, _))) => {
+        (Ok(new), Some(store), Some((reserved, block))) => {
             store.live.release(reserved);
+            note_lifetime(store, &block);
             new
         }
         (Ok(new), ..) => new,

@@ -1,18 +1,29 @@
-//! Cumulative totals per site: a stack and a size class.
+//! Cumulative totals per site: a stack, a size class and a set of labels.
 //!
 //! In-use figures are not kept here: they are summed from the live blocks when
 //! a snapshot is taken, and are therefore exactly zero once all is freed.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use crate::ages::{AGE_CLASSES, Ages, Room};
 use crate::arena::Arena;
-use crate::sampler::Weight;
+use crate::label_sets::LabelSet;
+use crate::live::Block;
 use crate::stacks::StackId;
+use crate::sums::Sums;
 use crate::tally::Tally;
 
 /// Names a site: its place in the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SiteId(pub(crate) u32);
+
+/// What tells a site from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub(crate) stack: StackId,
+    pub(crate) size_class: u64,
+    pub(crate) labels: LabelSet,
+}
 
 #[repr(C, align(8))]
 struct Row {
@@ -20,43 +31,23 @@ struct Row {
     next: AtomicU32,
     stack: AtomicU32,
     size_class: AtomicU64,
-    samples: AtomicU64,
-    sampled_bytes: AtomicU64,
-    objects: Sum,
-    bytes: Sum,
-    objects_variance: Sum,
-    bytes_variance: Sum,
+    labels: AtomicU32,
+    /// How long what was freed had lived.
+    freed: Ages,
+    allocated: Sums,
 }
 
-/// A sum of floating-point numbers that threads add to. Adding non-negative
-/// numbers never lowers it.
-struct Sum(AtomicU64);
-
-impl Sum {
-    fn add(&self, value: f64) {
-        let mut bits = self.0.load(Ordering::Relaxed);
-        loop {
-            let sum = (f64::from_bits(bits) + value).to_bits();
-            match self
-                .0
-                .compare_exchange_weak(bits, sum, Ordering::Relaxed, Ordering::Relaxed)
-            {
-                Ok(_) => return,
-                Err(now) => bits = now,
-            }
-        }
-    }
-
-    fn get(&self) -> f64 {
-        f64::from_bits(self.0.load(Ordering::Relaxed))
-    }
-}
+/// Sums by age that there is room for, by the number of chains. With one chain for
+/// each KiB of the budget they take an eighth of it at the most.
+const AGES_A_HEAD: usize = 2;
 
 pub(crate) struct Sites {
     heads: &'static [AtomicU32],
     count: AtomicU32,
     samples: AtomicU64,
     intervals: AtomicU64,
+    /// Left for lifetimes.
+    ages: Room,
     /// Takes the samples of all sites that did not fit.
     overflow: SiteId,
 }
@@ -72,9 +63,15 @@ impl Sites {
             count: AtomicU32::new(0),
             samples: AtomicU64::new(0),
             intervals: AtomicU64::new(0),
+            ages: Room::new(AGES_A_HEAD * heads.len()),
             overflow: SiteId(0),
         };
-        let overflow = sites.intern(arena, overflow, 0)?;
+        let overflow = Key {
+            stack: overflow,
+            size_class: 0,
+            labels: LabelSet::NONE,
+        };
+        let overflow = sites.intern(arena, overflow)?;
         Some(Sites { overflow, ..sites })
     }
 
@@ -99,19 +96,20 @@ impl Sites {
     }
 
     /// The name of a site; `None` if it is new and does not fit.
-    pub(crate) fn intern(&self, arena: &Arena, stack: StackId, size_class: u64) -> Option<SiteId> {
-        let hash = crate::sampler::Random(u64::from(stack.0) << 32 ^ size_class).next();
+    pub(crate) fn intern(&self, arena: &Arena, key: Key) -> Option<SiteId> {
+        let hash = key.hash();
         let head = self
             .heads
             .get((hash >> 32) as usize % self.heads.len().max(1))?;
         let mut first = head.load(Ordering::Acquire);
-        if let Some(known) = find(arena, first, 0, stack, size_class) {
+        if let Some(known) = find(arena, first, 0, key) {
             return Some(known);
         }
         // SAFETY: a row consists of atomics, for which zero is a value.
         let row: &'static Row = unsafe { arena.zeroed()? };
-        row.stack.store(stack.0, Ordering::Relaxed);
-        row.size_class.store(size_class, Ordering::Relaxed);
+        row.stack.store(key.stack.0, Ordering::Relaxed);
+        row.size_class.store(key.size_class, Ordering::Relaxed);
+        row.labels.store(key.labels.number(), Ordering::Relaxed);
         let id = arena.index_of(row);
         loop {
             row.next.store(first, Ordering::Relaxed);
@@ -121,7 +119,7 @@ impl Sites {
                     return Some(SiteId(id));
                 }
                 Err(now) => {
-                    if let Some(known) = find(arena, now, first, stack, size_class) {
+                    if let Some(known) = find(arena, now, first, key) {
                         return Some(known);
                     }
                     first = now;
@@ -132,62 +130,66 @@ impl Sites {
 
     /// Counts one sample of `size` bytes drawn at `interval`.
     pub(crate) fn record(&self, arena: &Arena, id: SiteId, size: u64, interval: u64) {
-        let weight = Weight::new(size, interval);
         // SAFETY: ids come from this table alone.
         let row = unsafe { arena.at::<Row>(id.0) };
-        row.samples.fetch_add(1, Ordering::Relaxed);
-        row.sampled_bytes.fetch_add(size, Ordering::Relaxed);
-        row.objects.add(weight.objects());
-        row.bytes.add(weight.bytes());
-        row.objects_variance.add(weight.objects_variance());
-        row.bytes_variance.add(weight.bytes_variance());
+        row.allocated.record(size, interval);
         self.samples.fetch_add(1, Ordering::Relaxed);
         self.intervals.fetch_add(interval, Ordering::Relaxed);
     }
 
-    /// Calls `visit` with name, stack, size class and totals of each site.
-    pub(crate) fn for_each(
-        &self,
-        arena: &Arena,
-        mut visit: impl FnMut(SiteId, StackId, u64, Tally),
-    ) {
+    /// Counts a sample as freed, at an age of this class. `false` if there is no room
+    /// for that.
+    pub(crate) fn record_freed(&self, arena: &Arena, id: SiteId, class: usize, of: &Block) -> bool {
+        // SAFETY: ids come from this table alone.
+        let row = unsafe { arena.at::<Row>(id.0) };
+        row.freed
+            .record(arena, &self.ages, class, of.size, of.interval)
+    }
+
+    /// What was freed of a site, by class of age.
+    pub(crate) fn freed(arena: &Arena, id: SiteId) -> [Tally; AGE_CLASSES] {
+        // SAFETY: ids come from this table alone.
+        let row = unsafe { arena.at::<Row>(id.0) };
+        row.freed.tallies(arena)
+    }
+
+    /// Calls `visit` with name, key and totals of each site.
+    pub(crate) fn for_each(&self, arena: &Arena, mut visit: impl FnMut(SiteId, Key, Tally)) {
         for head in self.heads {
             let mut id = head.load(Ordering::Acquire);
             while id != 0 {
                 // SAFETY: chains hold ids of rows only.
                 let row = unsafe { arena.at::<Row>(id) };
-                visit(
-                    SiteId(id),
-                    StackId(row.stack.load(Ordering::Relaxed)),
-                    row.size_class.load(Ordering::Relaxed),
-                    row.tally(),
-                );
+                visit(SiteId(id), row.key(), row.allocated.tally());
                 id = row.next.load(Ordering::Acquire);
             }
         }
     }
 }
 
+impl Key {
+    fn hash(self) -> u64 {
+        let bits = u64::from(self.stack.0) << 32 ^ self.size_class;
+        let labels = u64::from(self.labels.number()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        crate::sampler::Random(bits).next() ^ labels
+    }
+}
+
 impl Row {
-    fn tally(&self) -> Tally {
-        Tally {
-            samples: self.samples.load(Ordering::Relaxed),
-            sampled_bytes: self.sampled_bytes.load(Ordering::Relaxed),
-            objects: self.objects.get(),
-            bytes: self.bytes.get(),
-            objects_variance: self.objects_variance.get(),
-            bytes_variance: self.bytes_variance.get(),
+    fn key(&self) -> Key {
+        Key {
+            stack: StackId(self.stack.load(Ordering::Relaxed)),
+            size_class: self.size_class.load(Ordering::Relaxed),
+            labels: LabelSet::from_number(self.labels.load(Ordering::Relaxed)),
         }
     }
 }
 
-fn find(arena: &Arena, mut id: u32, end: u32, stack: StackId, size_class: u64) -> Option<SiteId> {
+fn find(arena: &Arena, mut id: u32, end: u32, key: Key) -> Option<SiteId> {
     while id != end && id != 0 {
         // SAFETY: chains hold ids of rows only.
         let row = unsafe { arena.at::<Row>(id) };
-        if row.stack.load(Ordering::Relaxed) == stack.0
-            && row.size_class.load(Ordering::Relaxed) == size_class
-        {
+        if row.key() == key {
             return Some(SiteId(id));
         }
         id = row.next.load(Ordering::Acquire);
@@ -239,9 +241,25 @@ mod tests {
     fn totals_are_sums() {
         let arena = Arena::reserve(1 << 16).expect("memory");
         let sites = Sites::new(&arena, 8, StackId(1)).expect("fits");
-        let site = sites.intern(&arena, StackId(5), 64).expect("fits");
-        assert_eq!(sites.intern(&arena, StackId(5), 64), Some(site));
-        assert_ne!(sites.intern(&arena, StackId(5), 80), Some(site));
+        let key = Key {
+            stack: StackId(5),
+            size_class: 64,
+            labels: LabelSet::from_number(9),
+        };
+        let site = sites.intern(&arena, key).expect("fits");
+        assert_eq!(sites.intern(&arena, key), Some(site));
+        for other in [
+            Key {
+                size_class: 80,
+                ..key
+            },
+            Key {
+                labels: LabelSet::NONE,
+                ..key
+            },
+        ] {
+            assert_ne!(sites.intern(&arena, other), Some(site));
+        }
         for size in [60, 64] {
             sites.record(&arena, site, size, 1000);
         }
@@ -249,12 +267,12 @@ mod tests {
         expected.record(60, 1000);
         expected.record(64, 1000);
         let mut found = None;
-        sites.for_each(&arena, |id, stack, class, tally| {
+        sites.for_each(&arena, |id, key, tally| {
             if id == site {
-                found = Some((stack, class, tally));
+                found = Some((key, tally));
             }
         });
-        assert_eq!(found, Some((StackId(5), 64, expected)));
-        assert_eq!((sites.len(), sites.samples()), (2, 2));
+        assert_eq!(found, Some((key, expected)));
+        assert_eq!((sites.len(), sites.samples()), (3, 2));
     }
 }

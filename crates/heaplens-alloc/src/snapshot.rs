@@ -8,6 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::counters::Counters;
 use crate::holder::Holder;
+use crate::label;
+use crate::label_sets::LabelSet;
 use crate::live::Block;
 use crate::os;
 use crate::sites::SiteId;
@@ -44,9 +46,10 @@ pub struct Site {
     /// bytes apart below 128, as jemalloc spaces its own. 0 where samples of
     /// all sizes share the row because the table of sites was full.
     pub size_class: u64,
-    /// Everything sampled since sampling began. Never decreases. Nothing in
-    /// the rows of what is held: they are labelled for as long as the holder
-    /// has them, and what was allocated stays in the row without labels.
+    /// Everything sampled since sampling began, with the labels in force at
+    /// the time. Never decreases. Nothing in the rows of what is held: their
+    /// labels name the holder for as long as it has them, and what was allocated
+    /// stays in the row without it.
     pub alloc: Tally,
     /// What of it is not freed yet. May exceed `alloc` in the rows of what is
     /// held; the sums over all rows of a stack and size class never do.
@@ -166,7 +169,8 @@ impl Snapshot {
 /// figures, summed over labels, never exceed the cumulative ones of the same
 /// stack and size class.
 ///
-/// What a [`holder`](crate::holder) holds has rows of its own.
+/// What was allocated under other [`Labels`](crate::Labels) has rows of its own, and
+/// so has what a [`holder`](crate::holder) holds of it: with the holder's label besides.
 ///
 /// Costs about 100 ns a live sample and a microsecond a site. Also looks for
 /// shared objects loaded since the last call, so that stacks through them can
@@ -246,24 +250,23 @@ fn collect(store: &Store, keep: impl Fn(&Block) -> bool) -> Parts {
         tally.record(block.size, block.interval);
     });
     let mut stacks = Stacks::default();
-    let mut labels = Labels::default();
+    let mut labels = Labels::new();
     let mut sites = Vec::new();
-    store
-        .sites
-        .for_each(&store.arena, |site, stack, size_class, mut alloc| {
-            if alloc.samples == 0 {
-                return;
-            }
-            let inuse = inuse.remove(&site).unwrap_or_default();
-            alloc.raise_to(&inuse.sum());
-            let stack = stacks.index(store, stack);
-            sites.push(Site::new(stack, size_class, alloc, inuse.free).named(site.0));
-            for (holder, held) in inuse.held {
-                let row = Site::new(stack, size_class, Tally::default(), held);
-                sites.push(row.labelled(labels.index(holder)));
-            }
-        });
-    (stacks.list, sites, labels.list())
+    store.sites.for_each(&store.arena, |site, key, mut alloc| {
+        if alloc.samples == 0 {
+            return;
+        }
+        let inuse = inuse.remove(&site).unwrap_or_default();
+        alloc.raise_to(&inuse.sum());
+        let stack = stacks.index(store, key.stack);
+        let row = Site::new(stack, key.size_class, alloc, inuse.free).named(site.0);
+        sites.push(row.labelled(labels.index(key.labels, None)));
+        for (holder, held) in inuse.held {
+            let row = Site::new(stack, key.size_class, Tally::default(), held);
+            sites.push(row.labelled(labels.index(key.labels, Some(holder))));
+        }
+    });
+    (stacks.into_list(), sites, labels.into_list())
 }
 
 /// What of a site is in use.
@@ -294,43 +297,61 @@ impl Inuse {
     }
 }
 
-/// Holders by the order in which sites refer to them, from 1.
-#[derive(Default)]
-struct Labels {
-    holders: Vec<Holder>,
-    known: HashMap<Holder, usize>,
+/// Sets of labels and holders by the order in which sites refer to them; the
+/// first is the empty one.
+pub(crate) struct Labels {
+    list: Vec<Vec<(String, String)>>,
+    known: HashMap<(LabelSet, Option<Holder>), usize>,
 }
 
 impl Labels {
-    fn index(&mut self, holder: Holder) -> usize {
-        *self.known.entry(holder).or_insert_with(|| {
-            self.holders.push(holder);
-            self.holders.len()
+    pub(crate) fn new() -> Self {
+        Labels {
+            list: vec![Vec::new()],
+            known: HashMap::from([((LabelSet::NONE, None), 0)]),
+        }
+    }
+
+    pub(crate) fn index(&mut self, set: LabelSet, holder: Option<Holder>) -> usize {
+        *self.known.entry((set, holder)).or_insert_with(|| {
+            self.list.push(combined(set, holder));
+            self.list.len() - 1
         })
     }
 
-    fn list(self) -> Vec<Vec<(String, String)>> {
-        let sets = self.holders.into_iter().map(|holder| {
-            let (key, value) = holder.label();
-            vec![(key.to_owned(), value.to_owned())]
-        });
-        std::iter::once(Vec::new()).chain(sets).collect()
+    pub(crate) fn into_list(self) -> Vec<Vec<(String, String)>> {
+        self.list
     }
+}
+
+/// The labels of a set and of a holder, by key. Where both have one key, the
+/// holder's value stands: a key has one value.
+fn combined(set: LabelSet, holder: Option<Holder>) -> Vec<(String, String)> {
+    let holder = holder.map(Holder::label);
+    let others = label::pairs(set).filter(|pair| holder.is_none_or(|of| of.0 != pair.0));
+    let own = |pair: (&str, &str)| (pair.0.to_owned(), pair.1.to_owned());
+    let mut labels: Vec<_> = others.chain(holder).map(own).collect();
+    labels.sort();
+    labels
 }
 
 /// Stacks by the order in which sites refer to them.
 #[derive(Default)]
-struct Stacks {
+pub(crate) struct Stacks {
     list: Vec<Stack>,
     known: HashMap<StackId, usize>,
 }
 
 impl Stacks {
-    fn index(&mut self, store: &Store, id: StackId) -> usize {
+    pub(crate) fn index(&mut self, store: &Store, id: StackId) -> usize {
         *self.known.entry(id).or_insert_with(|| {
             let (frames, kind) = stacks::get(&store.arena, id);
             self.list.push(Stack::new(frames.to_vec(), kind));
             self.list.len() - 1
         })
+    }
+
+    pub(crate) fn into_list(self) -> Vec<Stack> {
+        self.list
     }
 }

@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::config::{self, Defaults};
+use crate::label_sets::LabelSet;
 use crate::mark::Mark;
 use crate::os;
 use crate::pace::Pace;
@@ -48,6 +49,8 @@ struct State {
     stack: Cell<(usize, usize)>,
     /// Who holds what is sampled.
     mark: Cell<Mark>,
+    /// The labels of what is sampled.
+    labels: Cell<LabelSet>,
     /// Depth of scopes in which everything is sampled.
     watching: Cell<u32>,
     /// The chain of watches on this thread, if it watches itself.
@@ -67,6 +70,7 @@ thread_local! {
             own_memory: Cell::new(false),
             stack: Cell::new((0, 0)),
             mark: Cell::new(Mark::NONE),
+            labels: Cell::new(LabelSet::NONE),
             watching: Cell::new(0),
             chain: Cell::new(Chain::ALL),
         }
@@ -410,6 +414,16 @@ pub(crate) fn mark() -> Mark {
 /// Sets who holds what this thread samples from now on; returns who did.
 pub(crate) fn replace_mark(mark: Mark) -> Mark {
     with(|state| state.mark.replace(mark))
+}
+
+/// The labels of what this thread samples at present.
+pub(crate) fn labels() -> LabelSet {
+    with(|state| state.labels.get())
+}
+
+/// Sets the labels of what this thread samples from now on; returns those before.
+pub(crate) fn replace_labels(labels: LabelSet) -> LabelSet {
+    with(|state| state.labels.replace(labels))
 }
 
 /// Bounds of this thread's stack `(lowest, end)`, looked up on the first call

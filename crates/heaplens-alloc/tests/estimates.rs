@@ -9,10 +9,11 @@ mod common;
 use common::blocks::{Block, Blocks, layout, obtain, release_all};
 use common::estimate::{Meter, Scores, Truth};
 use common::fake::Fake;
+use common::labels::{by_labels, set};
 use common::random::Random;
 use common::{alone, assert_nothing_is_in_use};
 use heaplens_alloc::testing::reseed_thread;
-use heaplens_alloc::{Alloc, set_sample_interval};
+use heaplens_alloc::{Alloc, Tally, label, set_sample_interval};
 
 static ALLOC: Alloc<Fake> = Alloc::with(Fake).max_overhead_ppm(0);
 
@@ -243,5 +244,55 @@ fn of_two_call_sites() {
     }
     for scores in scores {
         scores.check();
+    }
+}
+
+/// Labels divide a sum and change nothing in it: each label's share is unbiased,
+/// and the shares add up to what there is without labels.
+#[test]
+fn of_labelled_blocks() {
+    let _turn = alone();
+    set_sample_interval(INTERVAL);
+    for size in [64, 4 << 10, R] {
+        let few = count(size);
+        let shares = [("acme", few), ("umbrella", 3 * few), ("initech", 2 * few)];
+        let mut scores = shares.map(|(name, _)| Scores::new(format!("{name}, {size} bytes")));
+        let mut blocks = Blocks::new(&ALLOC);
+        for seed in 0..SEEDS {
+            Fake::reset();
+            reseed_thread(seed);
+            let meter = Meter::start();
+            // By turns, so that gaps run on from one label to the next.
+            for number in 0..6 * few {
+                let turn = [0, 1, 2, 1, 2, 1][number % 6];
+                let _scope = label("tenant", shares[turn].0).enter();
+                blocks.add(1, size);
+            }
+            let snapshot = meter.stop();
+            let seen = by_labels(&snapshot);
+            let mut sum = Tally::default();
+            for ((name, count), scores) in shares.iter().zip(&mut scores) {
+                let (alloc, inuse) = seen
+                    .get(&set(&[("tenant", name)]))
+                    .copied()
+                    .unwrap_or_default();
+                let truth = Truth::of(*count, size, INTERVAL);
+                scores.add(ALLOC_SCORES, &alloc, &truth);
+                scores.add(INUSE_SCORES, &inuse, &truth);
+                sum.add(&inuse);
+            }
+            let total = snapshot.totals().inuse;
+            assert_eq!(
+                (sum.samples, sum.sampled_bytes),
+                (total.samples, total.sampled_bytes)
+            );
+            assert!((sum.bytes / total.bytes - 1.0).abs() < 1e-9);
+            assert!((sum.bytes_variance / total.bytes_variance - 1.0).abs() < 1e-9);
+            blocks.free_all();
+            assert_nothing_is_in_use();
+        }
+        for scores in scores {
+            scores.check();
+        }
     }
 }

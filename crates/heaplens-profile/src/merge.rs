@@ -4,6 +4,10 @@
 //! Rows of one stack and size class that differ in their labels are a group.
 //! What was allocated may stand in one row of it and what is in use in others,
 //! so it is the sums over a group that must agree.
+//!
+//! What was allocated is rounded row by row, so that no value ever falls. What is in
+//! use is shared out: rounded sums of estimates, no more in a row than was allocated
+//! there, unless it is a row of what is held, in which nothing ever is.
 
 use std::collections::HashMap;
 
@@ -133,13 +137,15 @@ impl Group {
     fn merge_into(mut self, merged: &mut Vec<Merged>, labels: &[Labels], is_window: bool) {
         // The row without labels comes last: what rounding leaves is taken from
         // it, and what is held is stated as estimated.
-        self.rows.sort_by_key(|row| (row.labels == 0, row.labels));
+        self.rows
+            .sort_by_key(|row| (row.allocates(), row.labels == 0, row.labels));
         let limit = |allocated| if is_window { u64::MAX } else { allocated };
-        let mut objects = Shares::of(limit(self.allocated(|alloc| integer(alloc.objects))));
-        let mut bytes = Shares::of(limit(self.allocated(|alloc| integer(alloc.bytes))));
+        let objects = self.shares(is_window, |of| of.objects);
+        let bytes = self.shares(is_window, |of| of.bytes);
         let mut samples = Left(limit(self.allocated(|alloc| alloc.samples)));
         let mut sampled_bytes = Left(limit(self.allocated(|alloc| alloc.sampled_bytes)));
-        merged.extend(self.rows.iter().map(|row| {
+        let shares = objects.into_iter().zip(bytes);
+        merged.extend(self.rows.iter().zip(shares).map(|(row, (objects, bytes))| {
             let Row { alloc, inuse, .. } = row;
             Merged {
                 list: self.list,
@@ -148,8 +154,8 @@ impl Group {
                 values: vec![
                     signed(integer(alloc.objects)),
                     signed(integer(alloc.bytes)),
-                    signed(objects.next(inuse.objects)),
-                    signed(bytes.next(inuse.bytes)),
+                    signed(objects),
+                    signed(bytes),
                 ],
                 sampled: SampledCounts {
                     alloc_objects: alloc.samples,
@@ -167,6 +173,43 @@ impl Group {
         }));
     }
 
+    /// Shares out what is in use among the rows: no more in sum than was allocated,
+    /// and each sum from the first row on is the rounded sum of the estimates, but
+    /// for what a row has no room for, which later ones make up for, or earlier ones.
+    /// Of a window there is no such limit.
+    fn shares(&self, is_window: bool, figure: impl Fn(&Tally) -> f64) -> Vec<u64> {
+        let limit = if is_window {
+            u64::MAX
+        } else {
+            self.allocated(|alloc| integer(figure(alloc)))
+        };
+        let room = |row: &Row| {
+            if row.allocates() && !is_window {
+                integer(figure(&row.alloc))
+            } else {
+                u64::MAX
+            }
+        };
+        let (mut estimate, mut given) = (0.0, 0);
+        let mut shares = Vec::with_capacity(self.rows.len());
+        for row in &self.rows {
+            // Sums of the same terms in another order may differ in the last bit,
+            // hence the limit.
+            estimate += figure(&row.inuse);
+            let wanted = integer(estimate).min(limit).saturating_sub(given);
+            let share = wanted.min(room(row));
+            given += share;
+            shares.push(share);
+        }
+        let mut left = integer(estimate).min(limit).saturating_sub(given);
+        for (share, row) in shares.iter_mut().zip(&self.rows).rev() {
+            let more = left.min(room(row).saturating_sub(*share));
+            *share += more;
+            left -= more;
+        }
+        shares
+    }
+
     /// The sum of a figure over what was allocated in all rows.
     fn allocated(&self, figure: impl Fn(&Tally) -> u64) -> u64 {
         let figures = self.rows.iter().map(|row| figure(&row.alloc));
@@ -174,29 +217,10 @@ impl Group {
     }
 }
 
-/// Shares out what is in use among the rows of a group: no more than was
-/// allocated, and each sum of shares is the rounded sum of the estimates.
-struct Shares {
-    limit: u64,
-    estimate: f64,
-    given: u64,
-}
-
-impl Shares {
-    fn of(limit: u64) -> Self {
-        Shares {
-            limit,
-            estimate: 0.0,
-            given: 0,
-        }
-    }
-
-    /// The share of the next row. Sums of the same terms in another order may
-    /// differ in the last bit, hence the limit.
-    fn next(&mut self, estimate: f64) -> u64 {
-        self.estimate += estimate;
-        let sum = integer(self.estimate).min(self.limit).max(self.given);
-        sum - std::mem::replace(&mut self.given, sum)
+impl Row {
+    /// Whether anything was allocated with these labels.
+    fn allocates(&self) -> bool {
+        self.alloc.samples > 0
     }
 }
 
@@ -325,6 +349,89 @@ mod tests {
         assert_eq!(values, [[0, 0, 2, 20], [2, 20, 3, 30], [0, 0, 3, 30]]);
         let samples: Vec<_> = merged.iter().map(|of| of.sampled.inuse_objects).collect();
         assert_eq!(samples, [2, 3, 3]);
+    }
+
+    /// Samples (size, interval), and under which label each was allocated, and
+    /// whether it is alive, and if so whether a map holds it.
+    type Labelled = (u64, u64, usize, Option<bool>);
+
+    fn labelled() -> impl Strategy<Value = Vec<Labelled>> {
+        let interval = prop_oneof![Just(1u64), 1..2_000_000u64];
+        let alive = prop_oneof![Just(None), any::<bool>().prop_map(Some)];
+        prop::collection::vec((1..2_000_000u64, interval, 0..6usize, alive), 0..60)
+    }
+
+    /// Rows as a snapshot has them: labels 0 to 5 were in force, and a map holds
+    /// what has the label's number plus six.
+    fn merged(samples: &[Labelled]) -> Vec<Merged> {
+        let pair = |key: &str, value: String| (key.to_owned(), value);
+        let set = |number: usize| match number % 6 {
+            0 => vec![],
+            tenant => vec![pair("tenant", tenant.to_string())],
+        };
+        let sets: Vec<_> = (0..12)
+            .map(|number| {
+                let mut set = set(number);
+                set.extend((number >= 6).then(|| pair("map", "m".to_owned())));
+                set
+            })
+            .collect();
+        let of = |keep: &dyn Fn(&Labelled) -> bool| {
+            let kept: Vec<_> = samples.iter().filter(|of| keep(of)).collect();
+            tally(&kept.iter().map(|of| (of.0, of.1)).collect::<Vec<_>>())
+        };
+        let mut groups = Groups::new(&sets);
+        for number in 0..6 {
+            let alloc = of(&|sample| sample.2 == number);
+            for (held, row) in [(false, number), (true, number + 6)] {
+                let inuse = of(&|sample| sample.2 == number && sample.3 == Some(held));
+                let alloc = if held { Tally::default() } else { alloc };
+                groups.add(0, &Site::new(0, 64, alloc, inuse).labelled(row));
+            }
+        }
+        groups.merged()
+    }
+
+    fn allocated(merged: &[Merged]) -> Vec<(Labels, [i64; 2])> {
+        let row = |of: &Merged| (Labels::clone(&of.labels), [of.values[0], of.values[1]]);
+        merged.iter().map(row).collect()
+    }
+
+    proptest! {
+        /// With several labelled rows: what is in use adds up and is no more than was
+        /// allocated, in sum and in each row that anything was allocated in.
+        #[test]
+        fn labelled_rows_add_up(samples in labelled()) {
+            let merged = merged(&samples);
+            let mut sums = [0i64; 4];
+            for of in &merged {
+                prop_assert!(of.values.iter().all(|&value| value >= 0));
+                if of.values[0] > 0 {
+                    prop_assert!(of.values[2] <= of.values[0] && of.values[3] <= of.values[1]);
+                }
+                for (sum, value) in sums.iter_mut().zip(&of.values) {
+                    *sum += value;
+                }
+            }
+            let alive: Vec<_> = samples.iter().filter(|of| of.3.is_some()).map(|of| (of.0, of.1)).collect();
+            let alive = tally(&alive);
+            prop_assert!(sums[2] <= sums[0] && sums[3] <= sums[1]);
+            for (sum, exact, most) in [(sums[2], alive.objects, sums[0]), (sums[3], alive.bytes, sums[1])] {
+                let least = (exact - 0.5 - 1e-6 * exact).min(most as f64);
+                prop_assert!(sum as f64 >= least && sum as f64 <= exact + 0.5 + 1e-6 * exact);
+            }
+        }
+
+        /// Further samples lower nothing that was allocated, whatever their labels.
+        #[test]
+        fn what_was_allocated_never_falls(samples in labelled(), count in 0..60usize) {
+            let before = allocated(&merged(&samples[..count.min(samples.len())]));
+            let after = allocated(&merged(&samples));
+            for (labels, values) in before {
+                let now = after.iter().find(|of| of.0 == labels).expect("rows stay").1;
+                prop_assert!(now[0] >= values[0] && now[1] >= values[1]);
+            }
+        }
     }
 
     /// A snapshot is of about one moment only: what does not add up is cut.

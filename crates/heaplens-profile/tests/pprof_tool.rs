@@ -320,6 +320,74 @@ fn tags_name_the_maps_and_focus_on_one() {
     }
 }
 
+/// Labels of two keys, and a map that holds a part of what one tenant allocated.
+#[test]
+fn tags_name_the_tenants_and_focus_on_one() {
+    let mut snapshot = some_snapshot();
+    let row = |stack, class, size, alloc, inuse, labels| {
+        let alloc = if alloc == 0 {
+            Tally::default()
+        } else {
+            tally(size, alloc)
+        };
+        Site::new(stack, class, alloc, tally(size, inuse)).labelled(labels)
+    };
+    snapshot.sites.extend([
+        row(0, 1024, 1024, 20, 9, 1),
+        row(0, 1024, 1024, 0, 5, 2),
+        row(1, 32_768, 30_000, 7, 6, 1),
+        row(0, 1024, 1024, 11, 2, 3),
+    ]);
+    let pair = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+    let acme = [("route", "/upload"), ("tenant", "acme")];
+    let sets: [&[(&str, &str)]; 4] = [
+        &[],
+        &acme,
+        &[("map", "sessions"), acme[0], acme[1]],
+        &[("route", "/upload"), ("tenant", "umbrella")],
+    ];
+    let sets = sets.map(|set| set.iter().copied().map(pair).collect());
+    let mappings = Mappings::of_current_process().expect("/proc/self/maps");
+    let snapshot = snapshot.with_labels(sets.into());
+    let profile = Profile::new(&snapshot, &mappings, Some(&mut Symbolizer::new()));
+
+    let folder = Folder::new();
+    let file = folder.file("heap", &heap(&profile));
+    let exact = |samples: &[(u64, u64)]| -> f64 {
+        let bytes = samples
+            .iter()
+            .map(|&(size, count)| tally(size, count).bytes);
+        bytes.sum()
+    };
+    let acme = [(1024, 14), (30_000, 6)];
+    for (focus, samples) in [
+        ("tenant=acme", &acme[..]),
+        ("tenant=umbrella", &[(1024, 2)]),
+        ("route=/upload", &[(1024, 16), (30_000, 6)]),
+        ("map=sessions", &[(1024, 5)]),
+    ] {
+        let focus = format!("-tagfocus={focus}");
+        let seen = accounted(&folder.report(&["-top", "-unit=B", &focus], &[&file]));
+        assert!(
+            (seen as f64 - exact(samples)).abs() <= 2.0,
+            "{focus}: {seen}"
+        );
+    }
+    let tags = folder.report(&["-tags", "-unit=B"], &[&file]);
+    for (key, values) in [
+        ("tenant", &["acme", "umbrella"][..]),
+        ("route", &["/upload"]),
+        ("map", &["sessions"]),
+    ] {
+        let (_, section) = tags
+            .split_once(&format!(" {key}: Total "))
+            .expect("a section");
+        for value in values {
+            assert!(section.lines().any(|line| line.ends_with(value)), "{tags}");
+        }
+    }
+}
+
 #[test]
 fn raw_shows_labels_of_both_kinds() {
     let folder = Folder::new();

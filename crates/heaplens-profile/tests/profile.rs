@@ -248,7 +248,8 @@ fn comments_say_what_the_figures_are_worth() {
             "estimator: Horvitz-Thompson, each sample by its own size and interval",
             "live samples: 4",
             "drops: live_table_full=7 address_range=0 stack_table_full=0 \
-             site_table_full=0 walkers_busy=0 no_stack=0 no_memory=0",
+             site_table_full=0 walkers_busy=0 no_stack=0 no_memory=0 label_sets_full=0 \
+             label_refused=0 lifetimes_full=0",
             // 1024 × √(4 (1 − p)) / p with p = 1 − e^(−1/512).
             "standard error of inuse_space: 1048576 bytes (49.95 % of 2099201)",
             "stack walker: undecided",

@@ -51,8 +51,9 @@ pub use heaplens_alloc::Jemalloc;
 #[doc(inline)]
 pub use heaplens_alloc::{
     Alloc, AllocatorStats, Counters, DEFAULT_MEMORY_BUDGET, DEFAULT_SAMPLE_INTERVAL, DropReason,
-    EnvironmentError, Site, Snapshot, Stack, StackKind, StatsSource, Tally, Totals, Walker,
-    allocator_stats, counters, sample_interval, set_sample_interval, snapshot, untracked,
+    EnvironmentError, LabelExt, LabelScope, Labelled, Labels, Site, Snapshot, Stack, StackKind,
+    StatsSource, Tally, Totals, Walker, allocator_stats, counters, label, sample_interval,
+    set_sample_interval, snapshot, untracked,
 };
 #[doc(inline)]
 pub use heaplens_maps as maps;

@@ -37,7 +37,7 @@ impl Truth {
 /// What a stretch of a test did to the cumulative figures.
 #[derive(Debug)]
 pub(crate) struct Meter {
-    before: HashMap<(Vec<u64>, StackKind, u64), Tally>,
+    before: HashMap<Row, Tally>,
 }
 
 impl Meter {
@@ -73,9 +73,13 @@ impl Meter {
     }
 }
 
-fn row(snapshot: &Snapshot, site: &Site) -> (Vec<u64>, StackKind, u64) {
+/// Frames, size class and labels.
+type Row = (Vec<u64>, StackKind, u64, Vec<(String, String)>);
+
+fn row(snapshot: &Snapshot, site: &Site) -> Row {
     let stack = &snapshot.stacks[site.stack];
-    (stack.frames.clone(), stack.kind, site.size_class)
+    let labels = snapshot.labels[site.labels].clone();
+    (stack.frames.clone(), stack.kind, site.size_class, labels)
 }
 
 /// Standard scores of one workload, over many seeds.

@@ -5,6 +5,7 @@ pub(crate) mod blocks;
 pub(crate) mod estimate;
 pub(crate) mod fake;
 pub(crate) mod holders;
+pub(crate) mod labels;
 pub(crate) mod ledger;
 pub(crate) mod program;
 pub(crate) mod random;
@@ -27,13 +28,22 @@ pub(crate) fn drops() -> u64 {
 
 /// Samples that were lost, not only their stacks.
 pub(crate) fn lost() -> u64 {
-    use heaplens_alloc::DropReason::{NoStack, SiteTableFull, StackTableFull, WalkersBusy};
+    use heaplens_alloc::DropReason::{
+        LabelRefused, LabelSetsFull, LifetimesFull, NoStack, SiteTableFull, StackTableFull,
+        WalkersBusy,
+    };
     heaplens_alloc::counters()
         .drops()
         .filter(|(reason, _)| {
             !matches!(
                 reason,
-                NoStack | SiteTableFull | StackTableFull | WalkersBusy
+                NoStack
+                    | SiteTableFull
+                    | StackTableFull
+                    | WalkersBusy
+                    | LabelSetsFull
+                    | LabelRefused
+                    | LifetimesFull
             )
         })
         .map(|(_, count)| count)

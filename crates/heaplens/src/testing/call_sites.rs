@@ -94,7 +94,9 @@ impl Holdings {
             };
             holding.bytes += site.inuse.sampled_bytes as i64;
             holding.blocks += site.inuse.samples as i64;
-            for (key, value) in snapshot.labels.get(site.labels).into_iter().flatten() {
+            // Other labels say for whom it was allocated, not who has it.
+            let labels = snapshot.labels.get(site.labels).into_iter().flatten();
+            for (key, value) in labels.filter(|label| label.0 == "map") {
                 let held = holding.held_by.entry(format!("{key}={value}"));
                 *held.or_default() += site.inuse.sampled_bytes;
             }
