@@ -19,6 +19,8 @@ mod fields;
 mod flight;
 mod handlers;
 mod host;
+#[cfg(feature = "tracing")]
+mod label_layer;
 mod listen;
 mod map_group;
 mod memory;
@@ -42,6 +44,8 @@ pub use agent::Agent;
 pub use builder::Builder;
 pub use config::{Config, DEFAULT_LISTEN};
 pub use error::Error;
+#[cfg(feature = "tracing")]
+pub use label_layer::LabelLayer;
 pub use metrics::collector::Collector;
 pub use router::{Routes, router};
 
@@ -51,9 +55,9 @@ pub use heaplens_alloc::Jemalloc;
 #[doc(inline)]
 pub use heaplens_alloc::{
     Alloc, AllocatorStats, Counters, DEFAULT_MEMORY_BUDGET, DEFAULT_SAMPLE_INTERVAL, DropReason,
-    EnvironmentError, LabelExt, LabelScope, Labelled, Labels, Site, Snapshot, Stack, StackKind,
-    StatsSource, Tally, Totals, Walker, allocator_stats, counters, label, sample_interval,
-    set_sample_interval, snapshot, untracked,
+    EnvironmentError, LabelExt, LabelScope, Labelled, Labels, Lifetimes, Site, Snapshot, Stack,
+    StackKind, StatsSource, Tally, Totals, Walker, allocator_stats, counters, label, lifetimes,
+    sample_interval, set_sample_interval, snapshot, untracked,
 };
 #[doc(inline)]
 pub use heaplens_maps as maps;

@@ -51,7 +51,7 @@ pub(super) static COUNTERS: &[Series] = &[
     ),
     gauge(
         "heaplens_sites",
-        "Distinct call sites recorded: stack and size class.",
+        "Distinct call sites recorded: stack, size class and labels.",
         |now| number(Some(now.counters.sites)),
     ),
     gauge("heaplens_stacks", "Distinct stacks recorded.", |now| {
