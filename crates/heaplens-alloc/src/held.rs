@@ -17,8 +17,8 @@ pub struct Held {
     pub contents: Tally,
     /// Its own table, nodes or buffer.
     pub table: Tally,
-    /// When the oldest of the sampled blocks of `contents` was allocated, at
-    /// most some milliseconds early; `None` if there is none.
+    /// When the oldest of the sampled blocks of `contents` was allocated;
+    /// `None` if there is none.
     pub oldest: Option<SystemTime>,
 }
 
@@ -37,7 +37,7 @@ pub fn held() -> Vec<Held> {
                 }
             });
         }
-        let (wall, now) = (SystemTime::now(), os::exact_now());
+        let (wall, now) = (SystemTime::now(), os::now());
         let birth = |born| wall.checked_sub(Duration::from_nanos(now.saturating_sub(born)));
         Holder::all()
             .filter_map(|holder| {

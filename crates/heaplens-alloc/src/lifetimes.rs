@@ -90,7 +90,7 @@ impl Lifetimes {
         store.sites.for_each(&store.arena, |site, _, _| {
             freed.insert(site, Sites::freed(&store.arena, site));
         });
-        let now = os::exact_now();
+        let now = os::now();
         let mut alive: HashMap<SiteId, ByAge> = HashMap::new();
         store.live.for_each(|block| {
             let of_site = alive.entry(SiteId(block.site)).or_default();

@@ -49,7 +49,7 @@ pub(crate) struct Block {
     pub(crate) size: u64,
     /// Mean bytes between samples when it was drawn.
     pub(crate) interval: u64,
-    /// When it was allocated, by [`crate::os::exact_now`].
+    /// When it was allocated, by [`crate::os::now`].
     pub(crate) born: u64,
     /// Where it was allocated.
     pub(crate) site: u32,

@@ -77,14 +77,9 @@ pub(crate) unsafe fn unmap(memory: NonNull<u8>, len: usize) {
     unsafe { libc::munmap(memory.as_ptr().cast(), len) };
 }
 
-/// A monotonic clock of a few milliseconds' resolution, in nanoseconds since
-/// an arbitrary start. A handful of nanoseconds to read.
-pub(crate) fn coarse_now() -> u64 {
-    clock(libc::CLOCK_MONOTONIC_COARSE)
-}
-
-/// The clock of [`coarse_now`] to the nanosecond.
-pub(crate) fn exact_now() -> u64 {
+/// A monotonic clock, in nanoseconds since an arbitrary start. Some tens of
+/// nanoseconds to read.
+pub(crate) fn now() -> u64 {
     clock(libc::CLOCK_MONOTONIC)
 }
 
@@ -142,7 +137,7 @@ pub(crate) fn process_random() -> u64 {
     unsafe {
         let bytes = libc::getauxval(libc::AT_RANDOM) as *const [u8; 8];
         if bytes.is_null() {
-            return coarse_now() ^ u64::from(std::process::id());
+            return now() ^ u64::from(std::process::id());
         }
         u64::from_ne_bytes(*bytes)
     }

@@ -162,7 +162,7 @@ impl Ticket {
             let block = Block {
                 size,
                 interval,
-                born: os::exact_now(),
+                born: os::now(),
                 site: site_of(store, size).0,
                 shape,
                 mark: mark.or_else(thread::mark),
@@ -269,7 +269,7 @@ pub(crate) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, ptr: *mut u8, layout: La
 
 /// Counts how long a block lived that is freed.
 fn note_lifetime(store: &Store, block: &Block) {
-    let age = Duration::from_nanos(os::exact_now().saturating_sub(block.born));
+    let age = Duration::from_nanos(os::now().saturating_sub(block.born));
     let (site, class) = (SiteId(block.site), ages::age_class(age));
     if !store.sites.record_freed(&store.arena, site, class, block) {
         store::count_drop(DropReason::LifetimesFull);

@@ -190,10 +190,10 @@ pub fn snapshot() -> Snapshot {
 ///
 /// Each block keeps its own interval and weight, so the estimates are those of
 /// [`snapshot`] restricted to old blocks. A block counts as allocated when its
-/// `malloc` or its last sampled `realloc` began, by a clock of a few milliseconds'
-/// resolution; the counters are of the whole profiler. Costs what [`snapshot`] does.
+/// `malloc` or its last sampled `realloc` began; the counters are of the whole
+/// profiler. Costs what [`snapshot`] does.
 pub fn survivors(older: Duration) -> Snapshot {
-    let now = os::coarse_now();
+    let now = os::now();
     let older = u64::try_from(older.as_nanos()).unwrap_or(u64::MAX);
     // No block is older than the clock.
     let youngest = now.checked_sub(older);

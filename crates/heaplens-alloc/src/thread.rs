@@ -188,7 +188,7 @@ impl State {
             self.pace.pause();
             return set;
         }
-        self.pace.allocated(passed, os::exact_now());
+        self.pace.allocated(passed, os::now());
         self.pace.interval(set, f64::from(overhead) / 1e6)
     }
 
@@ -225,7 +225,7 @@ impl State {
 /// program's own time.
 pub(crate) fn sampled(interval: u64) {
     if interval > 1 && config::max_overhead() > 0 {
-        let taken = with(|state| state.pace.sampled(os::exact_now()));
+        let taken = with(|state| state.pace.sampled(os::now()));
         SAMPLING_NANOS.fetch_add(taken, Ordering::Relaxed);
     }
 }

@@ -170,17 +170,19 @@ fn location(number: u64, location: &model::Location, profile: &Profile) -> proto
     }
 }
 
-/// Pseudo frames have no address, but scrapers that make deltas by themselves
-/// know stacks by their addresses alone: each kind of frame gets one of its
-/// own, far below any that a program can have.
 fn pseudo_address(location: &model::Location, profile: &Profile) -> u64 {
     let line = location.lines.first();
     let function = line.and_then(|line| profile.functions.get(line.function));
-    let name = function.map_or("", |of| of.name.as_str());
-    (1..)
-        .zip(PSEUDO_FRAMES)
-        .find(|(_, pseudo)| *pseudo == name)
-        .map_or(0, |(address, _)| address)
+    function.map_or(0, |of| address_of_pseudo(&of.name))
+}
+
+/// Pseudo frames have no address, but scrapers that make deltas by themselves
+/// know stacks by their addresses alone: each kind of frame gets one of its
+/// own, far below any that a program can have. 0 for the name of anything else.
+fn address_of_pseudo(name: &str) -> u64 {
+    let frames = (1..).zip(PSEUDO_FRAMES);
+    let mut found = frames.filter(|(_, pseudo)| *pseudo == name);
+    found.next().map_or(0, |(address, _)| address)
 }
 
 fn mapping<'a>(

@@ -129,7 +129,7 @@ impl Reader {
         }
         let mut locations = Vec::with_capacity(message.location.len());
         for of in &message.location {
-            locations.push(self.location(of)?);
+            locations.push(self.location(of, &functions)?);
         }
         let samples = self.samples(&message, types.len())?;
         Ok(Profile {
@@ -180,7 +180,11 @@ impl Reader {
         })
     }
 
-    fn location(&self, of: &proto::Location) -> Result<Location, DecodeError> {
+    fn location(
+        &self,
+        of: &proto::Location,
+        functions: &[Arc<Function>],
+    ) -> Result<Location, DecodeError> {
         let mut lines = Vec::with_capacity(of.line.len());
         // A line without a function says nothing.
         for line in of.line.iter().filter(|line| line.function_id != 0) {
@@ -194,9 +198,13 @@ impl Reader {
             0 => None,
             id => Some(self.mappings.index(id, "location")?),
         };
+        // What we wrote an address of its own to stands for no code.
+        let name = lines.first().and_then(|line| functions.get(line.function));
+        let pseudo = name.map_or(0, |of| super::address_of_pseudo(&of.name));
+        let is_pseudo = mapping.is_none() && pseudo == of.address;
         Ok(Location {
             mapping,
-            address: of.address,
+            address: if is_pseudo { 0 } else { of.address },
             offset: None,
             lines,
         })
