@@ -44,6 +44,7 @@ pub mod folded;
 mod image;
 mod intern;
 pub mod json;
+mod lifetimes;
 pub mod mappings;
 mod merge;
 pub mod model;
@@ -60,6 +61,7 @@ pub mod trim;
 mod units;
 
 pub use filter::Filter;
+pub use lifetimes::{AGE_LABEL, LIFETIME_KINDS};
 pub use mappings::{Mapping, Mappings};
 pub use model::{
     Function, Labels, Line, Location, NumberLabel, Profile, Sample, SampledCounts, ValueType,

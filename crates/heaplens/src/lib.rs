@@ -11,6 +11,7 @@ mod clients;
 mod config;
 #[cfg(test)]
 mod configurations;
+mod coverage;
 #[cfg(feature = "cpu-profile")]
 mod cpu;
 mod deadline;

@@ -14,6 +14,7 @@
 //! | `/debug/pprof/…` | GET, HEAD | 404 `Unknown profile` |
 //! | `/debug/heap` | GET, HEAD | the same in any format, the whole or a part; parameters are checked strictly |
 //! | `/debug/flamegraph` | GET, HEAD, POST | the same as a flame graph, SVG; of what changed since the profile that is the body of a POST |
+//! | `/debug/heap/lifetimes` | GET, HEAD | how long blocks lived, by site: what was freed and what is alive, by age; in any format but text |
 //! | `/debug/heap/peak` | GET, HEAD | pprof or text: the live heap when it was fullest |
 //! | `/debug/maps`, `/debug/maps/` | GET, HEAD | the groups of tracked maps, ranked; JSON or text |
 //! | `/debug/maps/{name}` | GET, HEAD | one of them; the name may have slashes in it, or be escaped as a whole |
@@ -58,6 +59,7 @@ pub(crate) enum Route {
     Trace,
     UnknownProfile,
     DebugHeap,
+    Lifetimes,
     Peak,
     Flamegraph,
     Maps,
@@ -67,7 +69,7 @@ pub(crate) enum Route {
     Health,
 }
 
-const TABLE: [(&str, Route); 20] = [
+const TABLE: [(&str, Route); 21] = [
     ("/", Route::Overview),
     ("/debug/", Route::Overview),
     ("/debug/pprof", Route::PprofBare),
@@ -80,6 +82,7 @@ const TABLE: [(&str, Route); 20] = [
     ("/debug/pprof/profile", Route::CpuProfile),
     ("/debug/pprof/trace", Route::Trace),
     ("/debug/heap", Route::DebugHeap),
+    ("/debug/heap/lifetimes", Route::Lifetimes),
     ("/debug/heap/peak", Route::Peak),
     ("/debug/flamegraph", Route::Flamegraph),
     ("/debug/maps", Route::Maps),
@@ -95,12 +98,13 @@ const MAP: &str = "/debug/maps/";
 
 /// The paths of the table as axum writes them, for the routes that go into
 /// another program's router: all under `/debug/`, and `/metrics`.
-pub(crate) const MOUNTED: [&str; 13] = [
+pub(crate) const MOUNTED: [&str; 14] = [
     "/debug/",
     "/debug/pprof",
     "/debug/pprof/",
     "/debug/pprof/{*profile}",
     "/debug/heap",
+    "/debug/heap/lifetimes",
     "/debug/heap/peak",
     "/debug/flamegraph",
     "/debug/maps",
@@ -154,6 +158,9 @@ where
         }
         Some(Route::Flamegraph) => flamegraph::get(app, parts.uri.query()).await,
         Some(Route::DeltaHeap) => delta_heap::serve(app, &parts).await,
+        Some(Route::Lifetimes) => {
+            heap::lifetimes::serve(app, HeapQuery::of_lifetimes(parts.uri.query())).await
+        }
         Some(Route::Peak) => peak::serve(app, HeapQuery::read(parts.uri.query())).await,
         Some(Route::Cmdline) => cmdline::serve(app.expose_cmdline),
         Some(Route::Symbol) if parts.method == Method::POST => symbol::post(app, body).await,

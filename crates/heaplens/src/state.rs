@@ -90,16 +90,36 @@ impl App {
         snapshots: [&heaplens_alloc::Snapshot; N],
         with_names: bool,
     ) -> Result<[Profile; N], Failure> {
+        self.symbolized(with_names, |mappings, mut symbolizer| {
+            snapshots.map(|snapshot| Profile::new(snapshot, mappings, symbolizer.as_deref_mut()))
+        })
+    }
+
+    /// A profile of lifetimes, with names or with addresses only.
+    pub(crate) fn lifetimes(
+        &self,
+        of: &heaplens_alloc::Lifetimes,
+        with_names: bool,
+    ) -> Result<Profile, Failure> {
+        self.symbolized(with_names, |mappings, symbolizer| {
+            Profile::of_lifetimes(of, mappings, symbolizer)
+        })
+    }
+
+    fn symbolized<T>(
+        &self,
+        with_names: bool,
+        make: impl FnOnce(&Mappings, Option<&mut Symbolizer>) -> T,
+    ) -> Result<T, Failure> {
         let mappings = self.mappings()?;
         if !with_names {
-            return Ok(snapshots.map(|snapshot| Profile::new(snapshot, &mappings, None)));
+            return Ok(make(&mappings, None));
         }
         let mut symbolizer = self
             .symbolizer
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let profiles =
-            snapshots.map(|snapshot| Profile::new(snapshot, &mappings, Some(&mut symbolizer)));
+        let profiles = make(&mappings, Some(&mut symbolizer));
         symbolizer.close_files();
         Ok(profiles)
     }

@@ -13,6 +13,7 @@ fn profiles_say_which_line_to_add() {
         "/debug/pprof/heap?seconds=1",
         "/debug/heap",
         "/debug/heap/peak",
+        "/debug/heap/lifetimes",
         "/debug/pprof/delta_heap",
     ] {
         let answer = get(address, path);

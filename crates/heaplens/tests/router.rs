@@ -65,6 +65,7 @@ fn merged_into_an_application() {
         ("/debug/pprof/delta_heap", 200),
         ("/debug/pprof/trace", 501),
         ("/debug/heap", 200),
+        ("/debug/heap/lifetimes", 200),
         // No agent, so nobody watches.
         ("/debug/heap/peak", 404),
         ("/debug/maps", 200),

@@ -2,6 +2,7 @@
 
 mod built;
 mod form;
+pub(crate) mod lifetimes;
 pub(crate) mod own;
 mod refusal;
 

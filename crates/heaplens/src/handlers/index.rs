@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::respond::{self, Reply};
 
-const PATHS: [(&str, &str); 14] = [
+const PATHS: [(&str, &str); 15] = [
     (
         "/debug/pprof/",
         "profiles, as Go's net/http/pprof serves them",
@@ -15,6 +15,10 @@ const PATHS: [(&str, &str); 14] = [
     ),
     ("/debug/heap?format=text", "the same as text"),
     ("/debug/heap/peak", "the live heap when it was fullest"),
+    (
+        "/debug/heap/lifetimes",
+        "how long blocks lived: what was freed and what is alive, by age",
+    ),
     (
         "/debug/pprof/delta_heap",
         "what was allocated since the same client's last fetch, and what is in use",

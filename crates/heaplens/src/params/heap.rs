@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use heaplens_profile::LIFETIME_KINDS;
 use heaplens_profile::diff::Inuse;
 
 use super::duration::duration;
@@ -89,6 +90,9 @@ const FLAMEGRAPH: Rules = Rules {
     silent: &["x", "y", "s"],
 };
 
+/// What is freed tells of churn; what is alive is in the heap profile.
+const DEFAULT_LIFETIME: &str = "freed_space";
+
 const KINDS: [&str; 4] = [
     "alloc_objects",
     "alloc_space",
@@ -96,7 +100,41 @@ const KINDS: [&str; 4] = [
     "inuse_space",
 ];
 
+/// Of a profile of lifetimes, which is of all that was allocated.
+const LIFETIMES: Rules = Rules {
+    known: &[
+        "format",
+        "type",
+        "focus",
+        "ignore",
+        "label",
+        "symbolize",
+        "inverted",
+    ],
+    repeatable: &["label"],
+    silent: &["x", "y", "s"],
+};
+
 impl HeapQuery {
+    /// Of `/debug/heap/lifetimes`. Go's text has no place for ages.
+    pub(crate) fn of_lifetimes(query: Option<&str>) -> Result<Self, BadParameter> {
+        let mut asked = HeapQuery {
+            kind: Some(DEFAULT_LIFETIME),
+            ..HeapQuery::default()
+        };
+        for (name, value) in pairs(query, &LIFETIMES)? {
+            match name {
+                "format" if value == "text" => {
+                    return Err(invalid(&value, "format", "pprof, folded, json or svg"));
+                }
+                "format" => asked.format = written(&value)?,
+                "type" => asked.kind = Some(one_of(&value, LIFETIME_KINDS)?),
+                name => asked.take(name, value)?,
+            }
+        }
+        asked.consistent(None)
+    }
+
     /// Of `/debug/heap`: each once (`label` as often as wanted) and well formed.
     pub(crate) fn read(query: Option<&str>) -> Result<Self, BadParameter> {
         let mut asked = HeapQuery::default();
@@ -164,7 +202,7 @@ impl HeapQuery {
     /// Takes one of the common parameters.
     fn take(&mut self, name: &str, value: String) -> Result<(), BadParameter> {
         match name {
-            "type" => self.kind = Some(kind(&value)?),
+            "type" => self.kind = Some(one_of(&value, KINDS)?),
             "focus" => self.selection.focus = Some(value),
             "ignore" => self.selection.ignore = Some(value),
             "map" => self.map = Some(value),
@@ -239,9 +277,9 @@ fn debug(value: &str) -> Result<bool, BadParameter> {
     }
 }
 
-fn kind(value: &str) -> Result<&'static str, BadParameter> {
-    let found = KINDS.into_iter().find(|kind| *kind == value);
-    found.ok_or_else(|| invalid(value, "type", &format!("one of {}", KINDS.join(", "))))
+fn one_of(value: &str, kinds: [&'static str; 4]) -> Result<&'static str, BadParameter> {
+    let found = kinds.into_iter().find(|kind| *kind == value);
+    found.ok_or_else(|| invalid(value, "type", &format!("one of {}", kinds.join(", "))))
 }
 
 fn in_use(value: &str) -> Result<Inuse, BadParameter> {
@@ -376,6 +414,32 @@ mod tests {
         ];
         for (query, part) in bad {
             let fault = fault(query);
+            assert!(fault.contains(part), "{query}: {fault}");
+        }
+    }
+
+    #[test]
+    fn of_lifetimes() {
+        let asked = |query| HeapQuery::of_lifetimes(Some(query));
+        assert_eq!(asked("").map(|of| of.kind), Ok(Some("freed_space")));
+        let drawn = asked("format=svg&type=alive_objects&label=age:%3C1ms&x=1").expect("known");
+        assert_eq!(
+            (drawn.kind, drawn.format),
+            (Some("alive_objects"), Format::Svg)
+        );
+        for (query, part) in [
+            ("format=text", "must be pprof, folded, json or svg"),
+            (
+                "type=inuse_space",
+                "must be one of freed_objects, freed_space",
+            ),
+            (
+                "seconds=1",
+                "unknown parameter \"seconds\"; known are format, type",
+            ),
+            ("map=a", "unknown parameter"),
+        ] {
+            let fault = asked(query).expect_err(query).to_string();
             assert!(fault.contains(part), "{query}: {fault}");
         }
     }

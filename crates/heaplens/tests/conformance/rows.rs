@@ -253,6 +253,7 @@ fn row_27_methods() {
         "/metrics",
         "/debug/heap",
         "/debug/heap/peak",
+        "/debug/heap/lifetimes",
         "/",
     ] {
         for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUUX"] {

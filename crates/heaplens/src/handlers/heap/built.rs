@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::form::Form;
 use super::refusal::Refusal;
+use crate::coverage;
 use crate::metrics::memstats;
 use crate::state::App;
 use crate::work::Failure;
@@ -27,7 +28,8 @@ impl Built {
     fn make(app: &App) -> Result<Self, Failure> {
         let snapshot = heaplens_alloc::snapshot();
         let memstats = memstats::lines(&memstats::read(), &snapshot.counters);
-        let [profile] = app.profiles([&snapshot])?;
+        let [mut profile] = app.profiles([&snapshot])?;
+        profile.comments.extend(coverage::comment(&snapshot));
         Ok(Built {
             profile,
             memstats,
