@@ -104,7 +104,10 @@ fn shown_by_the_tool(profile: &[u8]) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(profile).unwrap();
     let mut command = Command::new(tool);
-    command.args(["-top", "-nodecount=20"]).arg(file.path());
+    // All of them: unoptimised, its time is that of what it calls.
+    command
+        .args(["-top", "-cum", "-nodecount=100000"])
+        .arg(file.path());
     let output = command.output().unwrap();
     let shown = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{output:?}");
