@@ -6,10 +6,11 @@ mod common;
 mod rules;
 
 use std::hint::black_box;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Instant;
 
-use common::{Over, Response, agent, get};
+use common::{Over, PATIENCE, Response, agent, get};
 use heaplens::TrackedHashMap;
 use rules::alloy::{self, Scraper};
 use rules::parca::{self, Kind};
@@ -32,8 +33,26 @@ fn kept(round: usize) -> Box<[u8]> {
     black_box(vec![2_u8; BLOCK + round % 100].into_boxed_slice())
 }
 
+/// Rounds in which some hundred blocks are sampled, for certain as it were.
+const MANY: usize = 200;
+
+/// Rounds that the thread of a test has behind it.
+#[derive(Default)]
+struct Rounds(AtomicUsize);
+
+impl Rounds {
+    /// Waits until many more are over, so that there is something new to see.
+    fn pass(&self) {
+        let (begun, from) = (Instant::now(), self.0.load(Ordering::Relaxed));
+        while self.0.load(Ordering::Relaxed) < from + MANY {
+            assert!(begun.elapsed() < PATIENCE, "the thread does not go on");
+            thread::yield_now();
+        }
+    }
+}
+
 /// Allocates, fills maps and empties them until it is over.
-fn churn(over: &AtomicBool) {
+fn churn(over: &AtomicBool, rounds: &Rounds) {
     let mut map: TrackedHashMap<usize, Box<[u8]>> = TrackedHashMap::named("churned");
     for round in 0_usize.. {
         if over.load(Ordering::Relaxed) {
@@ -44,16 +63,18 @@ fn churn(over: &AtomicBool) {
         if round % 1000 == 999 {
             map.clear();
         }
+        rounds.0.store(round + 1, Ordering::Relaxed);
     }
 }
 
-/// Runs `look` while a thread allocates.
-fn under_churn(look: impl FnOnce()) {
-    let over = AtomicBool::new(false);
+/// Runs `look` while a thread allocates, and has allocated much.
+fn under_churn(look: impl FnOnce(&Rounds)) {
+    let (over, rounds) = (AtomicBool::new(false), Rounds::default());
     thread::scope(|scope| {
-        scope.spawn(|| churn(&over));
+        scope.spawn(|| churn(&over, &rounds));
         let _over = Over(&over);
-        look();
+        rounds.pass();
+        look(&rounds);
     });
 }
 
@@ -69,7 +90,7 @@ fn checked(answer: &Response, kind: Kind, what: &str) -> Raw {
 #[test]
 fn absolute_profiles_keep_all_rules_in_scrape_after_scrape() {
     let (agent, address) = agent();
-    under_churn(|| {
+    under_churn(|rounds| {
         for path in ["/debug/pprof/heap", "/debug/pprof/allocs", "/debug/heap"] {
             let mut scraper = Scraper::default();
             let mut allocated = 0;
@@ -83,6 +104,7 @@ fn absolute_profiles_keep_all_rules_in_scrape_after_scrape() {
                 if round > 0 {
                     allocated += delta.values().map(|values| values[1]).sum::<i64>();
                 }
+                rounds.pass();
             }
             assert!(allocated > 0, "{path}: the thread allocated meanwhile");
         }
@@ -93,7 +115,7 @@ fn absolute_profiles_keep_all_rules_in_scrape_after_scrape() {
 #[test]
 fn deltas_keep_the_rules_and_never_count_allocations_below_zero() {
     let (agent, address) = agent();
-    under_churn(|| {
+    under_churn(|_| {
         for _ in 0..2 {
             for path in ["heap", "allocs"] {
                 let path = format!("/debug/pprof/{path}?seconds=1");
