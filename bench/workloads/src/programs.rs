@@ -15,6 +15,7 @@ mod tokens;
 
 use crate::Pair;
 use measure::Usage;
+pub use measure::status_bytes;
 use std::process::ExitCode;
 use threads::on_each_thread;
 

@@ -9,6 +9,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
+use crate::publish::publish;
 use crate::thread;
 
 /// Most sets of labels that are told apart, those without labels and of the
@@ -217,22 +218,6 @@ fn hash(pairs: &[Pair<'_>]) -> u64 {
     let mut hasher = DefaultHasher::new();
     pairs.hash(&mut hasher);
     hasher.finish()
-}
-
-/// Puts a set into an empty place, for good; gives it back, with what is there, if
-/// the place is taken by now.
-fn publish(place: &AtomicPtr<Known>, set: Box<Known>) -> Result<(), (Box<Known>, *mut Known)> {
-    let set = Box::into_raw(set);
-    place
-        .compare_exchange(
-            std::ptr::null_mut(),
-            set,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        )
-        .map(drop)
-        // SAFETY: made by `into_raw` above, and not published.
-        .map_err(|now| (unsafe { Box::from_raw(set) }, now))
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ mod mark;
 mod os;
 mod pace;
 pub mod peak;
+mod publish;
 mod record;
 mod registry;
 pub mod sampler;

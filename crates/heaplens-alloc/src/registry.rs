@@ -7,6 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::publish::publish;
 use crate::thread;
 
 struct Label {
@@ -39,7 +40,7 @@ impl<const LEN: usize> Registry<LEN> {
                 match publish(place, label) {
                     Ok(()) => return narrow(id),
                     // Another thread was faster, perhaps with the same label.
-                    Err(label) => own = Some(label),
+                    Err((label, _)) => own = Some(label),
                 }
             }
             if self.at(id) == Some((key, value)) {
@@ -81,22 +82,6 @@ fn hash(key: &str, value: &str) -> u64 {
 fn copy(key: &'static str, value: &str) -> Label {
     let value = Box::from(value);
     Label { key, value }
-}
-
-/// Puts a label into an empty place, for good; gives it back if the place is
-/// taken by now.
-fn publish(place: &AtomicPtr<Label>, label: Box<Label>) -> Result<(), Box<Label>> {
-    let label = Box::into_raw(label);
-    place
-        .compare_exchange(
-            std::ptr::null_mut(),
-            label,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        )
-        .map(drop)
-        // SAFETY: made by `into_raw` above, and not published.
-        .map_err(|_| unsafe { Box::from_raw(label) })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use heaplens_alloc::holder;
 
 use crate::group::Group;
 use crate::handle::Handle;
-use crate::methods::map_methods;
+use crate::methods::{map_methods, retain_entries};
 use crate::origin::Origin;
 use crate::watched::{Watched, tracking_methods};
 
@@ -231,23 +231,7 @@ impl<K: Ord, V> TrackedBTreeMap<K, V> {
         entry
     }
 
-    /// As [`BTreeMap::retain`].
-    pub fn retain<F>(&mut self, mut f: F)
-    where
-        F: FnMut(&K, &mut V) -> bool,
-    {
-        self.0.settle();
-        self.0.change(|map, handle| {
-            map.retain(|key, value| {
-                let keep = f(key, value);
-                if !keep {
-                    handle.release(key);
-                    handle.release(value);
-                }
-                keep
-            });
-        });
-    }
+    retain_entries!(BTreeMap);
 
     /// As [`BTreeMap::append`]: what moves counts as removed from the other
     /// map's group and inserted into this one's.

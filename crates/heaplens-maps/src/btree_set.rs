@@ -9,6 +9,7 @@ use heaplens_alloc::holder;
 
 use crate::group::Group;
 use crate::handle::Handle;
+use crate::methods::retain_values;
 use crate::origin::Origin;
 use crate::watched::{Watched, tracking_methods};
 
@@ -138,22 +139,7 @@ impl<T: Ord> TrackedBTreeSet<T> {
         taken
     }
 
-    /// As [`BTreeSet::retain`].
-    pub fn retain<F>(&mut self, mut f: F)
-    where
-        F: FnMut(&T) -> bool,
-    {
-        self.0.settle();
-        self.0.change(|set, handle| {
-            set.retain(|value| {
-                let keep = f(value);
-                if !keep {
-                    handle.release(value);
-                }
-                keep
-            });
-        });
-    }
+    retain_values!(BTreeSet);
 
     /// As [`BTreeSet::append`]: what moves counts as removed from the other
     /// set's group and inserted into this one's.

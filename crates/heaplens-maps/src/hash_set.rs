@@ -11,7 +11,7 @@ use std::hash::{BuildHasher, Hash};
 use crate::constructors::constructors;
 use crate::group::Group;
 use crate::handle::Handle;
-use crate::methods::swiss_table_methods;
+use crate::methods::{retain_values, swiss_table_methods};
 use crate::origin::Origin;
 use crate::watched::{Watched, tracking_methods};
 
@@ -53,22 +53,7 @@ impl<T, S> TrackedHashSet<T, S> {
         ExtractIf::new(set.extract_if(pred), taking)
     }
 
-    /// As [`HashSet::retain`].
-    pub fn retain<F>(&mut self, mut f: F)
-    where
-        F: FnMut(&T) -> bool,
-    {
-        self.0.settle();
-        self.0.change(|set, handle| {
-            set.retain(|value| {
-                let keep = f(value);
-                if !keep {
-                    handle.release(value);
-                }
-                keep
-            });
-        });
-    }
+    retain_values!(HashSet);
 
     /// As [`HashSet::clear`].
     pub fn clear(&mut self) {

@@ -13,7 +13,7 @@ use indexmap::{Equivalent, IndexMap, TryReserveError};
 use crate::constructors::constructors;
 use crate::group::Group;
 use crate::handle::Handle;
-use crate::methods::map_methods;
+use crate::methods::{map_methods, retain_entries};
 use crate::origin::Origin;
 use crate::watched::{Watched, tracking_methods};
 
@@ -97,23 +97,7 @@ impl<K, V, S> TrackedIndexMap<K, V, S> {
         ExtractIf::new(map.extract_if(range, pred), taking)
     }
 
-    /// As [`IndexMap::retain`].
-    pub fn retain<F>(&mut self, mut keep: F)
-    where
-        F: FnMut(&K, &mut V) -> bool,
-    {
-        self.0.settle();
-        self.0.change(|map, handle| {
-            map.retain(|key, value| {
-                let keep = keep(key, value);
-                if !keep {
-                    handle.release(key);
-                    handle.release(value);
-                }
-                keep
-            });
-        });
-    }
+    retain_entries!(IndexMap);
 
     /// As [`IndexMap::split_off`]: the second map is of the same group.
     ///

@@ -12,6 +12,7 @@ use indexmap::{Equivalent, IndexSet, TryReserveError};
 use crate::constructors::constructors;
 use crate::group::Group;
 use crate::handle::Handle;
+use crate::methods::retain_values;
 use crate::origin::Origin;
 use crate::watched::{Watched, tracking_methods};
 
@@ -85,22 +86,7 @@ impl<T, S> TrackedIndexSet<T, S> {
         ExtractIf::new(set.extract_if(range, pred), taking)
     }
 
-    /// As [`IndexSet::retain`].
-    pub fn retain<F>(&mut self, mut keep: F)
-    where
-        F: FnMut(&T) -> bool,
-    {
-        self.0.settle();
-        self.0.change(|set, handle| {
-            set.retain(|value| {
-                let keep = keep(value);
-                if !keep {
-                    handle.release(value);
-                }
-                keep
-            });
-        });
-    }
+    retain_values!(IndexSet);
 
     /// As [`IndexSet::split_off`]: the second set is of the same group.
     ///

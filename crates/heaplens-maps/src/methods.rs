@@ -1,5 +1,52 @@
 //! Methods that collections of one kind have alike, for use within an `impl`.
 
+/// `retain` of a map: what is not kept is released.
+macro_rules! retain_entries {
+    ($inner:ident) => {
+        #[doc = concat!("As [`", stringify!($inner), "::retain`].")]
+        pub fn retain<F>(&mut self, mut f: F)
+        where
+            F: FnMut(&K, &mut V) -> bool,
+        {
+            self.0.settle();
+            self.0.change(|map, handle| {
+                map.retain(|key, value| {
+                    let keep = f(key, value);
+                    if !keep {
+                        handle.release(key);
+                        handle.release(value);
+                    }
+                    keep
+                });
+            });
+        }
+    };
+}
+pub(crate) use retain_entries;
+
+/// `retain` of a set.
+macro_rules! retain_values {
+    ($inner:ident) => {
+        #[doc = concat!("As [`", stringify!($inner), "::retain`].")]
+        pub fn retain<F>(&mut self, mut f: F)
+        where
+            F: FnMut(&T) -> bool,
+        {
+            self.0.settle();
+            self.0.change(|set, handle| {
+                set.retain(|value| {
+                    let keep = f(value);
+                    if !keep {
+                        handle.release(value);
+                    }
+                    keep
+                });
+            });
+        }
+    };
+}
+pub(crate) use retain_values;
+
 /// Of maps: what takes their keys or values, or lends all values to be changed.
 macro_rules! map_methods {
     ($inner:ident) => {
@@ -44,23 +91,7 @@ macro_rules! swiss_map_methods {
             ExtractIf::new(map.extract_if(pred), taking)
         }
 
-        #[doc = concat!("As [`", stringify!($inner), "::retain`].")]
-        pub fn retain<F>(&mut self, mut f: F)
-        where
-            F: FnMut(&K, &mut V) -> bool,
-        {
-            self.0.settle();
-            self.0.change(|map, handle| {
-                map.retain(|key, value| {
-                    let keep = f(key, value);
-                    if !keep {
-                        handle.release(key);
-                        handle.release(value);
-                    }
-                    keep
-                });
-            });
-        }
+        $crate::methods::retain_entries!($inner);
 
         #[doc = concat!("As [`", stringify!($inner), "::clear`].")]
         pub fn clear(&mut self) {

@@ -2,10 +2,8 @@
 
 mod common;
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use common::named::{self, Row};
+use common::tool::Folder;
 use heaplens_profile::{DefaultType, Filter, Profile, pprof, proto};
 use prost::Message;
 
@@ -42,25 +40,8 @@ fn totals(profile: &Profile) -> [i128; 4] {
 
 /// What `pprof` keeps of the same profile with these options.
 fn totals_by_pprof(options: &[&str]) -> [i128; 4] {
-    let program = std::env::var_os("HEAPLENS_PPROF").expect(
-        "HEAPLENS_PPROF is not set: run scripts/test, which builds pprof, or set \
-         HEAPLENS_PPROF to a pprof program",
-    );
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
-    std::fs::write(&input, named::message(ROWS).encode_to_vec()).expect("a file");
-    let result = Command::new(PathBuf::from(program))
-        .args(["-symbolize=none", "-proto", "-output"])
-        .arg(&output)
-        .args(options)
-        .arg(&input)
-        .env("PPROF_TMPDIR", folder.path())
-        .env("HOME", folder.path())
-        .output()
-        .expect("pprof runs");
-    let said = String::from_utf8_lossy(&result.stderr).into_owned();
-    assert!(result.status.success(), "{options:?}: {said}");
-    let bytes = std::fs::read(&output).expect("what pprof wrote");
+    let file = named::message(ROWS).encode_to_vec();
+    let bytes = Folder::new().filtered(&file, options);
     let mut message = Vec::new();
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&*bytes), &mut message)
         .expect("gzip");

@@ -4,57 +4,10 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
+use common::tool::Folder;
 use common::{INTERVAL, captured, snapshot, tally};
 use heaplens_alloc::{Site, Snapshot, Stack, StackKind, Tally};
 use heaplens_profile::{DefaultType, Mappings, Profile, Symbolizer, pprof, text};
-
-fn pprof_program() -> PathBuf {
-    let program = std::env::var_os("HEAPLENS_PPROF").expect(
-        "HEAPLENS_PPROF is not set: run scripts/test, which builds pprof, or set \
-         HEAPLENS_PPROF to a pprof program",
-    );
-    PathBuf::from(program)
-}
-
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        Folder(tempfile::tempdir().expect("a temporary folder"))
-    }
-
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.0.path().join(name);
-        std::fs::write(&path, bytes).expect("a temporary file");
-        path
-    }
-
-    /// Runs pprof, without any symbolizing of its own.
-    fn run(&self, options: &[&str], files: &[&Path]) -> Result<String, String> {
-        let output = Command::new(pprof_program())
-            .arg("-symbolize=none")
-            .args(options)
-            .args(files)
-            .env("PPROF_TMPDIR", self.0.path())
-            .env("HOME", self.0.path())
-            .output()
-            .expect("the program that HEAPLENS_PPROF names runs");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-        if output.status.success() {
-            Ok(text(output.stdout))
-        } else {
-            Err(text(output.stderr))
-        }
-    }
-
-    fn report(&self, options: &[&str], files: &[&Path]) -> String {
-        self.run(options, files)
-            .unwrap_or_else(|error| panic!("pprof {options:?}: {error}"))
-    }
-}
 
 struct Keeper<T>(Vec<T>);
 

@@ -2,13 +2,13 @@
 //! filter against what `go tool pprof` makes of the same.
 
 mod common;
+#[path = "../../heaplens-profile/tests/common/tool.rs"]
+mod tool;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::Read as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::Command;
 
 use base64::Engine as _;
 use common::{Response, agent, get, post, request};
@@ -17,6 +17,7 @@ use heaplens::profile::proto::Profile;
 use prost::Message as _;
 use serde_json::Value;
 use sha2::Digest as _;
+use tool::Folder;
 
 #[global_allocator]
 static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
@@ -120,25 +121,7 @@ fn ok(address: SocketAddr, target: &str) -> Response {
 
 /// What `pprof` leaves of a file with these options.
 fn by_pprof(file: &[u8], options: &[&str]) -> [i64; 4] {
-    let program = std::env::var_os("HEAPLENS_PPROF").expect(
-        "HEAPLENS_PPROF is not set: run scripts/test, which builds pprof, or set \
-         HEAPLENS_PPROF to a pprof program",
-    );
-    let folder = tempfile::tempdir().unwrap();
-    let (input, output) = (folder.path().join("in"), folder.path().join("out"));
-    std::fs::write(&input, file).unwrap();
-    let result = Command::new(PathBuf::from(program))
-        .args(["-symbolize=none", "-proto", "-output"])
-        .arg(&output)
-        .args(options)
-        .arg(&input)
-        .env("PPROF_TMPDIR", folder.path())
-        .env("HOME", folder.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&result.stderr);
-    assert!(result.status.success(), "{options:?}: {said}");
-    totals(&decode(&std::fs::read(&output).unwrap()))
+    totals(&decode(&Folder::new().filtered(file, options)))
 }
 
 fn folded(text: &str) -> Vec<(String, i64)> {

@@ -22,3 +22,10 @@ pub const fn alloc() -> Alloc<Inner> {
     #[cfg(not(any(feature = "jemalloc", feature = "mimalloc")))]
     return Alloc::with(std::alloc::System);
 }
+
+/// The numbers among the arguments of this program.
+#[must_use]
+pub fn numbers<N: std::str::FromStr>() -> Vec<N> {
+    let arguments = std::env::args().skip(1);
+    arguments.filter_map(|text| text.parse().ok()).collect()
+}

@@ -59,18 +59,21 @@ fn number(whole: i64) -> f64 {
 /// # Panics
 /// When Linux's `/proc` does not tell.
 pub(super) fn peak_resident() -> u64 {
+    status_bytes("VmHWM:")
+}
+
+/// What Linux says of the memory of this process in a line of `/proc/self/status`, in bytes.
+///
+/// # Panics
+/// When there is no such line.
+#[must_use]
+pub fn status_bytes(line: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("/proc/self/status");
-    status
-        .lines()
-        .find_map(|line| {
-            line.strip_prefix("VmHWM:")?
-                .strip_suffix("kB")?
-                .trim()
-                .parse()
-                .ok()
-        })
-        .map(|kib: u64| kib * 1024)
-        .expect("VmHWM in /proc/self/status")
+    let kib: Option<u64> = status.lines().find_map(|text| {
+        let rest = text.strip_prefix(line)?;
+        rest.strip_suffix("kB")?.trim().parse().ok()
+    });
+    kib.unwrap_or_else(|| panic!("no {line} in /proc/self/status")) * 1024
 }
 
 #[cfg(test)]

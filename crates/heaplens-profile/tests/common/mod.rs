@@ -3,6 +3,7 @@
 
 pub(crate) mod library;
 pub(crate) mod named;
+pub(crate) mod tool;
 
 use std::time::{Duration, SystemTime};
 

@@ -23,11 +23,8 @@ use crate::work::Failure;
 /// Answers with the delta, and remembers that this client has it. A HEAD request
 /// changes nothing.
 pub(crate) async fn serve(app: &Arc<App>, parts: &Parts) -> Reply {
-    if let Err(fault) = params::without_seconds(parts.uri.query()) {
-        return fault.reply();
-    }
-    if !heaplens_alloc::counters().installed {
-        return heap::not_installed();
+    if let Err(reply) = heap::ready(params::without_seconds(parts.uri.query())) {
+        return *reply;
     }
     let (work, client) = (Arc::clone(app), Client::of(parts));
     let is_fetch = parts.method == Method::GET;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use heaplens_profile::DefaultType;
 use hyper::StatusCode;
+use hyper::body::Bytes;
 
 use crate::handlers::delta;
 use crate::params::{BadParameter, GoQuery, HeapQuery};
@@ -57,33 +58,43 @@ pub(crate) async fn serve(
     flavour: Flavour,
     query: Result<GoQuery, BadParameter>,
 ) -> Reply {
-    let query = match query {
+    let query = match ready(query) {
         Ok(query) => query,
-        Err(fault) => return fault.reply(),
+        Err(reply) => return *reply,
     };
-    if !heaplens_alloc::counters().installed {
-        return not_installed();
-    }
     if let Some(seconds) = query.seconds {
         return delta::serve(app, flavour, seconds, query.inuse).await;
     }
     let form = Form::plain(flavour, query.text);
-    match built::shared(app, &form).await {
-        Ok(bytes) => form.reply(flavour.name(), bytes),
-        Err(refusal) => refusal.reply(),
-    }
+    form.answer(flavour.name(), built::shared(app, &form).await)
 }
 
 /// Answers on our own paths.
 pub(crate) async fn serve_own(app: &Arc<App>, query: Result<HeapQuery, BadParameter>) -> Reply {
-    let query = match query {
-        Ok(query) => query,
-        Err(fault) => return fault.reply(),
-    };
-    if !heaplens_alloc::counters().installed {
-        return not_installed();
+    match ready(query) {
+        Ok(query) => own::serve(app, query).await,
+        Err(reply) => *reply,
     }
-    own::serve(app, query).await
+}
+
+/// What is asked for, if it is well formed and there are samples; or the answer that
+/// says what is wrong.
+pub(crate) fn ready<Q>(query: Result<Q, BadParameter>) -> Result<Q, Box<Reply>> {
+    let query = query.map_err(|fault| fault.reply())?;
+    if heaplens_alloc::counters().installed {
+        Ok(query)
+    } else {
+        Err(Box::new(not_installed()))
+    }
+}
+
+/// Does a costly piece of work, off the event loop and in its turn.
+pub(crate) async fn made<F>(app: &Arc<App>, job: F) -> Result<Bytes, Refusal>
+where
+    F: FnOnce(&App) -> Result<Bytes, Refusal> + Send + 'static,
+{
+    let work = Arc::clone(app);
+    app.costly.run(move || job(&work)).await?
 }
 
 /// 501: this program has no profile to give.

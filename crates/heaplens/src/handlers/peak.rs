@@ -5,7 +5,7 @@ use std::sync::Arc;
 use heaplens_profile::{Profile, rfc3339};
 use hyper::StatusCode;
 
-use crate::handlers::heap::{self, Form, Refusal};
+use crate::handlers::heap::{self, Form};
 use crate::params::{BadParameter, HeapQuery};
 use crate::peak::{self, Known, Peak};
 use crate::respond::{self, Reply};
@@ -13,36 +13,33 @@ use crate::state::App;
 
 /// Answers with what was alive then, in any format.
 pub(crate) async fn serve(app: &Arc<App>, query: Result<HeapQuery, BadParameter>) -> Reply {
-    let query = match query {
+    let query = match heap::ready(query.and_then(of_one_moment)) {
         Ok(query) => query,
-        Err(fault) => return fault.reply(),
+        Err(reply) => return *reply,
     };
-    if query.seconds.is_some() || query.map.is_some() || query.older.is_some() {
-        let fault = "the peak is of one moment and of the whole heap: seconds, map and older do \
-                     not apply";
-        return BadParameter::because(fault).reply();
-    }
-    if !heaplens_alloc::counters().installed {
-        return heap::not_installed();
-    }
     let peak = match peak::known() {
         Known::Kept(peak) => peak,
         Known::NothingYet => return respond::error(StatusCode::NOT_FOUND, NOTHING_YET),
         Known::NotWatched => return respond::error(StatusCode::NOT_FOUND, NOT_WATCHED),
     };
-    let (work, form) = (Arc::clone(app), Form::of(&query));
-    let named = !query.unsymbolized;
-    let job = move || -> Result<Reply, Refusal> {
-        let [mut profile] = work.profiles_of([&peak.live], named)?;
+    let (form, with_names) = (Form::of(&query), !query.unsymbolized);
+    let shown = form.clone();
+    let job = move |app: &App| {
+        let [mut profile] = app.profiles_of([&peak.live], with_names)?;
         describe(&mut profile, &peak);
-        form.select(&mut profile)?;
-        Ok(form.reply("peak", form.write(&profile, &[])))
+        shown.select(&mut profile)?;
+        Ok(shown.write(&profile, &[]))
     };
-    match app.costly.run(job).await {
-        Ok(Ok(reply)) => reply,
-        Ok(Err(refusal)) => refusal.reply(),
-        Err(failure) => failure.reply(),
+    form.answer("peak", heap::made(app, job).await)
+}
+
+fn of_one_moment(query: HeapQuery) -> Result<HeapQuery, BadParameter> {
+    if query.seconds.is_some() || query.map.is_some() || query.older.is_some() {
+        return Err(BadParameter::because(
+            "the peak is of one moment and of the whole heap: seconds, map and older do not apply",
+        ));
     }
+    Ok(query)
 }
 
 fn describe(profile: &mut Profile, peak: &Peak) {

@@ -51,43 +51,34 @@ pub(crate) struct HeapQuery {
     pub(crate) base: Option<Base>,
 }
 
-const HEAP: Rules = Rules {
-    known: &[
-        "format",
-        "debug",
-        "type",
-        "focus",
-        "ignore",
-        "map",
-        "label",
-        "older",
-        "seconds",
-        "inuse",
-        "symbolize",
-        "inverted",
-    ],
+/// What there is to say of any heap profile on our own paths.
+const COMMON: &[&str] = &[
+    "type",
+    "focus",
+    "ignore",
+    "map",
+    "label",
+    "older",
+    "seconds",
+    "inuse",
+    "symbolize",
+    "inverted",
+];
+
+/// Where it was zoomed to and what was searched for: a flame graph's own script
+/// writes these into the address, and they are there at a reload.
+const OF_THE_SCRIPT: &[&str] = &["x", "y", "s"];
+
+const HEAP: Rules<'_> = Rules {
+    known: &[&["format", "debug"], COMMON],
     repeatable: &["label"],
     silent: &[],
 };
 
-const FLAMEGRAPH: Rules = Rules {
-    known: &[
-        "type",
-        "focus",
-        "ignore",
-        "map",
-        "label",
-        "older",
-        "seconds",
-        "inuse",
-        "symbolize",
-        "inverted",
-        "base",
-    ],
-    repeatable: &["label"],
-    // Where it was zoomed to and what was searched for: the flame graph's own
-    // script writes these into the address, and they are there at a reload.
-    silent: &["x", "y", "s"],
+const FLAMEGRAPH: Rules<'_> = Rules {
+    known: &[COMMON, &["base"]],
+    silent: OF_THE_SCRIPT,
+    ..HEAP
 };
 
 /// What is freed tells of churn; what is alive is in the heap profile.
@@ -101,8 +92,8 @@ const KINDS: [&str; 4] = [
 ];
 
 /// Of a profile of lifetimes, which is of all that was allocated.
-const LIFETIMES: Rules = Rules {
-    known: &[
+const LIFETIMES: Rules<'_> = Rules {
+    known: &[&[
         "format",
         "type",
         "focus",
@@ -110,9 +101,9 @@ const LIFETIMES: Rules = Rules {
         "label",
         "symbolize",
         "inverted",
-    ],
-    repeatable: &["label"],
-    silent: &["x", "y", "s"],
+    ]],
+    silent: OF_THE_SCRIPT,
+    ..HEAP
 };
 
 impl HeapQuery {
@@ -141,7 +132,7 @@ impl HeapQuery {
         let (mut format, mut text) = (None, None);
         let is_svg = query.is_some_and(|query| query.split('&').any(|of| of == "format=svg"));
         let rules = Rules {
-            silent: if is_svg { FLAMEGRAPH.silent } else { &[] },
+            silent: if is_svg { OF_THE_SCRIPT } else { &[] },
             ..HEAP
         };
         let mut inuse = None;

@@ -12,10 +12,10 @@ pub(crate) fn none(query: Option<&str>) -> Result<(), BadParameter> {
 /// All pairs, if each is well formed, known, and there once.
 pub(crate) fn strict_pairs(
     query: Option<&str>,
-    known: &'static [&'static str],
+    known: &[&'static str],
 ) -> Result<Vec<(&'static str, String)>, BadParameter> {
     let rules = Rules {
-        known,
+        known: &[known],
         repeatable: &[],
         silent: &[],
     };
@@ -24,8 +24,9 @@ pub(crate) fn strict_pairs(
 
 /// Which names may be there.
 #[derive(Clone, Copy)]
-pub(super) struct Rules {
-    pub(super) known: &'static [&'static str],
+pub(super) struct Rules<'a> {
+    /// Lists, so that several rules can have one in common.
+    pub(super) known: &'a [&'a [&'static str]],
     /// Those of them that may be there more than once.
     pub(super) repeatable: &'static [&'static str],
     /// Others, which mean nothing to us.
@@ -35,8 +36,9 @@ pub(super) struct Rules {
 /// All pairs of known names, if each is well formed and by the rules.
 pub(super) fn pairs(
     query: Option<&str>,
-    rules: &Rules,
+    rules: &Rules<'_>,
 ) -> Result<Vec<(&'static str, String)>, BadParameter> {
+    let known = rules.known.concat();
     let mut pairs: Vec<(&'static str, String)> = Vec::new();
     for piece in query.unwrap_or_default().split('&') {
         if piece.is_empty() {
@@ -52,8 +54,8 @@ pub(super) fn pairs(
         if rules.silent.contains(&&*name) {
             continue;
         }
-        let Some(name) = rules.known.iter().find(|known| **known == name) else {
-            return Err(unknown(&name, rules.known));
+        let Some(name) = known.iter().find(|known| **known == name) else {
+            return Err(unknown(&name, &known));
         };
         let is_again = pairs.iter().any(|(before, _)| before == name);
         if is_again && !rules.repeatable.contains(name) {
@@ -61,7 +63,7 @@ pub(super) fn pairs(
                 "parameter \"{name}\" is given twice"
             )));
         }
-        pairs.push((name, value.into_owned()));
+        pairs.push((*name, value.into_owned()));
     }
     Ok(pairs)
 }

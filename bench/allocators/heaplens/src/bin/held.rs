@@ -5,7 +5,7 @@
 //! square of the relative errors, their mean, and what the profiler stated as its relative standard
 //! error, on average.
 
-use bench_heaplens::{Inner, alloc};
+use bench_heaplens::{Inner, alloc, numbers};
 use heaplens_alloc::{Alloc, Tally, snapshot};
 use std::process::ExitCode;
 
@@ -16,12 +16,7 @@ static ALLOC: Alloc<Inner> = alloc();
 const SIZES: [usize; 7] = [64, 131, 263, 521, 1_031, 2_053, 4_093];
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let numbers: Vec<u64> = arguments
-        .iter()
-        .filter_map(|text| text.parse().ok())
-        .collect();
-    let &[bytes, trials] = numbers.as_slice() else {
+    let &[bytes, trials] = numbers().as_slice() else {
         eprintln!("usage: held BYTES TRIALS");
         return ExitCode::from(2);
     };

@@ -4,8 +4,9 @@
 //! turn, and prints as JSON what the profiler says of itself while all are held, and the resident
 //! set of the process before and then.
 
-use bench_heaplens::{Inner, alloc};
+use bench_heaplens::{Inner, alloc, numbers};
 use heaplens_alloc::{Alloc, counters};
+use heaplens_workloads::status_bytes;
 use std::hint::black_box;
 use std::process::ExitCode;
 
@@ -16,18 +17,13 @@ static ALLOC: Alloc<Inner> = alloc();
 const SIZE: usize = 64;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let numbers: Vec<usize> = arguments
-        .iter()
-        .filter_map(|text| text.parse().ok())
-        .collect();
-    let &[blocks, stacks] = numbers.as_slice() else {
+    let &[blocks, stacks] = numbers().as_slice() else {
         eprintln!("usage: live BLOCKS STACKS");
         return ExitCode::from(2);
     };
     // Its own pages are touched before the first look at the resident set.
     let mut held: Vec<*mut u8> = vec![std::ptr::dangling_mut(); blocks];
-    let before = resident();
+    let before = status_bytes("VmRSS:");
     for (number, slot) in held.iter_mut().enumerate() {
         *slot = below(number % stacks, stacks);
     }
@@ -40,7 +36,7 @@ fn main() -> ExitCode {
         counters.stacks,
         counters.memory_used,
         counters.memory_budget,
-        resident(),
+        status_bytes("VmRSS:"),
     );
     // They live until the process ends.
     black_box(held);
@@ -70,17 +66,4 @@ fn right(path: usize, paths: usize) -> *mut u8 {
 #[inline(never)]
 fn block() -> *mut u8 {
     Box::leak(Box::new([1_u8; SIZE])).as_mut_ptr()
-}
-
-/// Bytes.
-///
-/// # Panics
-/// When Linux's `/proc` does not tell.
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("/proc/self/status");
-    let kib: Option<u64> = status.lines().find_map(|line| {
-        let rest = line.strip_prefix("VmRSS:")?;
-        rest.strip_suffix("kB")?.trim().parse().ok()
-    });
-    kib.expect("VmRSS in /proc/self/status") * 1024
 }

@@ -5,6 +5,7 @@ use heaplens_profile::{DefaultType, Filter, Profile, folded, json, pprof, text};
 use hyper::body::Bytes;
 
 use super::Flavour;
+use super::refusal::Refusal;
 use crate::params::{BadParameter, Format, HeapQuery, Selection};
 use crate::respond::{self, Reply};
 
@@ -135,8 +136,16 @@ impl Form {
             .inverted(self.inverted)
     }
 
+    /// The answer, whatever became of it; `name` as for a reply.
+    pub(crate) fn answer(&self, name: &str, made: Result<Bytes, Refusal>) -> Reply {
+        match made {
+            Ok(bytes) => self.reply(name, bytes),
+            Err(refusal) => refusal.reply(),
+        }
+    }
+
     /// The answer; `name` is that of the file, if it is to be saved.
-    pub(crate) fn reply(&self, name: &str, bytes: Bytes) -> Reply {
+    fn reply(&self, name: &str, bytes: Bytes) -> Reply {
         match self.format {
             Format::Pprof => respond::file(name, bytes),
             Format::Text | Format::Folded => respond::text(bytes),

@@ -9,7 +9,7 @@ use hyper::body::Bytes;
 
 use super::form::{Form, held_no_more};
 use super::refusal::Refusal;
-use super::{Flavour, built};
+use super::{Flavour, built, made};
 use crate::handlers::{delta, held};
 use crate::params::{Base, HeapQuery};
 use crate::respond::Reply;
@@ -24,10 +24,7 @@ pub(crate) async fn serve(app: &Arc<App>, query: HeapQuery) -> Reply {
         None if part.is_whole() => ("heap", built::shared(app, &form).await),
         None => ("heap", alone(app, part).await),
     };
-    match done {
-        Ok(bytes) => form.reply(name, bytes),
-        Err(refusal) => refusal.reply(),
-    }
+    form.answer(name, done)
 }
 
 /// Answers with a flame graph of what changed since `base`, which is decoded as
@@ -38,28 +35,22 @@ where
 {
     let part = Part::of(query);
     let form = part.form.clone();
-    let work = Arc::clone(app);
-    let done = app.costly.run(move || {
+    let job = move |app: &App| {
         let mut base = base()?;
         part.restrict(&mut base)?;
-        let [profile] = part.profiles(&work, [part.snapshot()])?;
+        let [profile] = part.profiles(app, [part.snapshot()])?;
         Ok(part.form.compare(&base, &profile)?)
-    });
-    let done: Result<Bytes, Refusal> = done.await.unwrap_or_else(|failure| Err(failure.into()));
-    match done {
-        Ok(bytes) => form.reply(Flavour::Heap.name(), bytes),
-        Err(refusal) => refusal.reply(),
-    }
+    };
+    form.answer(Flavour::Heap.name(), made(app, job).await)
 }
 
 /// A profile that nobody else asks for.
 async fn alone(app: &Arc<App>, part: Part) -> Result<Bytes, Refusal> {
-    let work = Arc::clone(app);
-    let job = move || {
-        let [profile] = part.profiles(&work, [part.snapshot()])?;
+    let job = move |app: &App| {
+        let [profile] = part.profiles(app, [part.snapshot()])?;
         Ok(part.form.write(&profile, &[]))
     };
-    app.costly.run(job).await?
+    made(app, job).await
 }
 
 /// What changed within so many seconds.
