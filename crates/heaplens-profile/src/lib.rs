@@ -53,8 +53,10 @@ pub mod pprof;
 pub mod proto;
 pub mod rfc3339;
 mod rows;
+mod site_id;
 mod source;
 mod stacks;
+mod symbol_table;
 pub mod symbolize;
 pub mod text;
 pub mod trim;
@@ -68,4 +70,5 @@ pub use model::{
     Variances,
 };
 pub use pprof::{DecodeError, DefaultType};
+pub use site_id::{SiteId, SiteIdError, SiteIds};
 pub use symbolize::{Frame, Symbolizer};
