@@ -17,6 +17,9 @@
 //! | [`text`] | Go's `debug=1` text | no |
 //! | [`folded`] | folded stacks, for flame graph tools | no |
 //! | [`json`] | JSON with standard errors | no |
+//! | [`origin`] | which frames are the program's own code | no |
+//! | [`sites`] | JSON by line of the program's own code | no |
+//! | [`tree`] | JSON of all stacks as a tree, compact | no |
 //! | [`flamegraph`] | interactive SVG, of one profile or of a difference | no |
 //! | [`rfc3339`] | moments as comments write them | no |
 //!
@@ -49,16 +52,19 @@ pub mod mappings;
 mod merge;
 pub mod model;
 mod names;
+pub mod origin;
 pub mod pprof;
 pub mod proto;
 pub mod rfc3339;
 mod rows;
 mod site_id;
+pub mod sites;
 mod source;
 mod stacks;
 mod symbol_table;
 pub mod symbolize;
 pub mod text;
+pub mod tree;
 pub mod trim;
 mod units;
 

@@ -147,7 +147,7 @@ impl Names {
 
 /// What stands for a function without a name: the object and the address in its
 /// file, which are the same in every run.
-fn place(profile: &Profile, location: &Location) -> String {
+pub(crate) fn place(profile: &Profile, location: &Location) -> String {
     let mut text = String::new();
     let mapping = location.mapping.and_then(|at| profile.mappings.get(at));
     let address = match mapping {
@@ -166,6 +166,12 @@ fn place(profile: &Profile, location: &Location) -> String {
     // Writing to a string cannot fail.
     let _ = write!(text, "{address:#x}");
     text
+}
+
+/// At most so many characters of a name as frames have.
+pub(crate) fn shortened(name: &str) -> &str {
+    let end = name.char_indices().nth(MAX_NAME);
+    end.and_then(|(at, _)| name.get(..at)).unwrap_or(name)
 }
 
 /// A name that stays one frame on one line, whoever reads it: `;` separates
