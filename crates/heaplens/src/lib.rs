@@ -37,6 +37,7 @@ mod server;
 mod state;
 mod survey;
 pub mod testing;
+mod ui;
 mod units;
 mod waste;
 mod work;
