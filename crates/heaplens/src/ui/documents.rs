@@ -27,24 +27,35 @@ pub(super) struct Documents {
     pub(super) maps: Option<Value>,
     pub(super) leaks: Option<Value>,
     pub(super) sites: Option<Value>,
+    /// Whether there is a record of the past.
+    pub(super) recorded: bool,
 }
 
 impl Documents {
     pub(super) async fn gather(app: &Arc<App>, part: Part) -> Self {
         let live = part != Part::Sites;
-        let (memstats, maps, leaks, sites) = tokio::join!(
+        let (memstats, maps, leaks, sites, recorded) = tokio::join!(
             of(app, true, "/debug/memstats".to_owned()),
             of(app, live, "/debug/maps".to_owned()),
             of(app, live, "/debug/leaks".to_owned()),
             soon(app, part, "/debug/heap?format=sites".to_owned()),
+            is_recorded(app, part),
         );
         Documents {
             memstats,
             maps,
             leaks,
             sites,
+            recorded,
         }
     }
+}
+
+async fn is_recorded(app: &Arc<App>, part: Part) -> bool {
+    let wanted = part == Part::All;
+    of(app, wanted, "/debug/history?maps=all&points=1".to_owned())
+        .await
+        .is_some()
 }
 
 /// Of the page of one map.
@@ -54,6 +65,8 @@ pub(super) struct MapDocuments {
     pub(super) leaks: Option<Value>,
     pub(super) sites: Option<Value>,
     pub(super) retained: Option<Value>,
+    /// Whether there is a record of the past.
+    pub(super) recorded: bool,
 }
 
 /// Or the answer that says that there is no such map.
@@ -69,16 +82,18 @@ pub(super) async fn map(
         return Err(Box::new(reply));
     }
     let map = json(reply).await.unwrap_or(Value::Null);
-    let (leaks, sites, retained) = tokio::join!(
+    let (leaks, sites, retained, recorded) = tokio::join!(
         of(app, part != Part::Sites, "/debug/leaks".to_owned()),
         soon(app, part, format!("/debug/heap?format=sites&map={name}")),
         of(app, part == Part::All, format!("{path}/retained")),
+        is_recorded(app, part),
     );
     Ok(MapDocuments {
         map,
         leaks,
         sites,
         retained,
+        recorded,
     })
 }
 

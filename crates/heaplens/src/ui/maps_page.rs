@@ -4,12 +4,17 @@ use super::document::{bytes, count, duration, text};
 use super::documents::MapDocuments;
 use super::html::Html;
 use super::sections::{commands, flame, memory, sites, verdicts};
-use super::{Part, Place, shell};
+use super::shell::{self, About};
+use super::{Part, Place};
 
 /// Renders it, or the part that scripts ask for.
 pub(super) fn render(name: &str, of: &MapDocuments, part: Part, place: Place) -> Html {
     let mut html = Html::default();
-    shell::begin(&mut html, place, "map", Some(name));
+    let about = About {
+        map: Some(name),
+        recorded: of.recorded,
+    };
+    shell::begin(&mut html, place, about);
     if part != Part::Sites {
         html.raw("<section id=\"state\" class=\"mapname\"><p class=\"crumb\"><a href=\"");
         html.raw(if place.root.is_empty() {
@@ -22,19 +27,19 @@ pub(super) fn render(name: &str, of: &MapDocuments, part: Part, place: Place) ->
             html.raw("<p>Made at <code>").text(site).raw("</code></p>");
         }
         html.raw("</section>\n<div class=\"columns\">\n");
-        memory::of_map(&mut html, &of.map);
+        html.raw("<div class=\"stack second\">\n");
         verdicts::render(&mut html, of.leaks.as_ref(), Some(name), place);
-        html.raw("</div>\n");
-    }
-    if part == Part::All {
-        html.raw("<div class=\"columns\">\n");
-        retained(&mut html, of);
         more(&mut html, of);
-        html.raw("</div>\n");
+        html.raw("</div><div class=\"stack\">\n");
+        memory::of_map(&mut html, &of.map);
+        if part == Part::All {
+            retained(&mut html, of);
+        }
+        html.raw("</div></div>\n");
     }
     if part != Part::Live {
         let estimates = of.map.pointer("/contents").is_some_and(|of| !of.is_null());
-        sites::render(&mut html, of.sites.as_ref(), estimates, place);
+        sites::render(&mut html, of.sites.as_ref(), estimates, true, place);
     }
     if part == Part::All {
         flame::render(&mut html, Some(name), place);
@@ -46,7 +51,12 @@ pub(super) fn render(name: &str, of: &MapDocuments, part: Part, place: Place) ->
 
 /// What dropping it would free, exactly, if that was measured.
 fn retained(html: &mut Html, of: &MapDocuments) {
-    html.raw("<section id=\"retained\" class=\"panel\" aria-labelledby=\"retained-h\"><h2 id=\"retained-h\">What dropping it would free</h2>\n<div id=\"retained-view\">");
+    html.raw("<section id=\"retained\" class=\"panel\" aria-labelledby=\"retained-h\"><h2 id=\"retained-h\">What dropping it would free</h2>\n<div id=\"retained-view\"");
+    html.raw(if of.retained.is_some() {
+        " data-offered>"
+    } else {
+        ">"
+    });
     let measured = of
         .retained
         .as_ref()

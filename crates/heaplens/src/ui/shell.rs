@@ -4,15 +4,27 @@ use super::html::Html;
 use super::state::ICONS;
 use super::{Place, assets};
 
-/// The head, the bar at the top, and the beginning of the main part. `kind` is
-/// told to the scripts.
-pub(super) fn begin(html: &mut Html, place: Place, kind: &'static str, map: Option<&str>) {
+/// What a document is about, as scripts are told as well.
+#[derive(Clone, Copy)]
+pub(super) struct About<'a> {
+    /// One map, or the whole process.
+    pub(super) map: Option<&'a str>,
+    /// Whether there is a record of the past to ask for.
+    pub(super) recorded: bool,
+}
+
+/// The head, the bar at the top, and the beginning of the main part.
+pub(super) fn begin(html: &mut Html, place: Place, about: About<'_>) {
+    let map = about.map;
     let program = program();
-    html.raw("<!DOCTYPE html>\n<html lang=\"en\" data-page=\"")
-        .raw(kind);
-    html.raw("\" data-root=\"").raw(place.root).raw("\"");
+    html.raw("<!DOCTYPE html>\n<html lang=\"en\" data-root=\"")
+        .raw(place.root)
+        .raw("\"");
     if let Some(map) = map {
         html.raw(" data-map=\"").text(map).raw("\"");
+    }
+    if about.recorded {
+        html.raw(" data-recorded");
     }
     html.raw(
         ">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -50,13 +62,10 @@ pub(super) fn begin(html: &mut Html, place: Place, kind: &'static str, map: Opti
     html.text(&program).raw("</b> <span>process ");
     html.text(std::process::id())
         .raw("</span></p>\n<nav aria-label=\"Parts of this page\">");
-    html.raw(match kind {
-        "overview" => {
-            "<a href=\"#verdicts\">Verdicts</a><a href=\"#maps\">Maps</a><a href=\"#sites\">Sites</a><a href=\"#flame\">Flame graph</a><a href=\"#paths\">Paths</a>"
-        }
-        _ => {
-            "<a href=\"#verdicts\">Verdict</a><a href=\"#sites\">Sites</a><a href=\"#flame\">Flame graph</a><a href=\"#retained\">Retained</a>"
-        }
+    html.raw(if map.is_none() {
+        "<a href=\"#verdicts\">Verdicts</a><a href=\"#maps\">Maps</a><a href=\"#sites\">Sites</a><a href=\"#flame\">Flame graph</a><a href=\"#paths\">Paths</a>"
+    } else {
+        "<a href=\"#verdicts\">Verdict</a><a href=\"#retained\">Retained</a><a href=\"#sites\">Sites</a><a href=\"#flame\">Flame graph</a>"
     });
     html.raw("</nav>\n<p id=\"live\" role=\"status\"></p>\n<div id=\"controls\"></div>\n</header>\n<div id=\"trouble\" role=\"alert\" hidden></div>\n<main id=\"main\">\n");
 }

@@ -83,7 +83,7 @@ export class Chart {
     const group = make('g', { class: 'grid' });
     for (const value of left.ticks) {
       const y = this.y({}, value);
-      group.append(make('line', { x1: LEFT, x2: width - right, y1: y, y2: y }), make('text', { x: LEFT - 8, y: y + 4, 'text-anchor': 'end' }, this.options.write(value)));
+      group.append(make('line', { x1: LEFT, x2: width - right, y1: y, y2: y }), make('text', { x: LEFT - 8, y: y + 4, 'text-anchor': 'end' }, this.options.write(value).replace('.0 ', ' ')));
     }
     if (right === RIGHT) {
       for (const value of this.scale.right.ticks) {
@@ -92,6 +92,7 @@ export class Chart {
     }
     const step = timeStep(last - first, Math.max(2, Math.floor((width - LEFT - right) / 90)));
     for (let at = Math.ceil(first / step) * step; at <= last; at += step) {
+      if (x(at) > width - right - 26) break;
       group.append(make('line', { x1: x(at), x2: x(at), y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 4 }), make('text', { x: x(at), y: HEIGHT - 8, 'text-anchor': 'middle' }, tick(at, step)));
     }
     group.append(make('text', { x: 4, y: HEIGHT - 8, class: 'zone' }, 'UTC'));

@@ -155,6 +155,9 @@ class View {
   /** What changed between two moments of the past. */
   async compare(from, to) {
     this.wait('Fetching both moments…');
+    // Of the past it is not kept how old blocks were.
+    this.older = '';
+    this.ages.value = '';
     try {
       const [a, b] = [snapshotAt(from), snapshotAt(to)];
       if (!a || !b) throw new Error('no snapshots of these moments are kept: history is not recorded in this process. Watch what changes from now on instead');

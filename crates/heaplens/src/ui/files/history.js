@@ -6,7 +6,8 @@ import { byId, make } from './dom.js';
 import { bytes, count } from './format.js';
 import { spark } from './spark.js';
 
-const POINTS = 360;
+/** Points of the chart, and of the small lines. */
+const [POINTS, SPARKS] = [360, 60];
 /** Seconds between looks at the record; it grows every 15 s. */
 const EVERY = 15;
 
@@ -23,10 +24,16 @@ const OF_MAP = [
 ];
 
 let chart;
-let recorded = null;
+/** The record, once it was fetched; `false` where there is none. */
+let recorded = document.documentElement.dataset.recorded === undefined ? false : null;
 let asked = 0;
-/** What this page has seen. */
+/** What this page has seen: of the chart, and of each map. */
 const seen = { times: [] };
+const ofMaps = new Map();
+/** Points of it that are kept. */
+const MOST = 2000;
+/** The place of the entries in a row of the table of maps. */
+const ENTRIES = 3;
 
 /** Fetches the record and draws it, now and whenever the page is refreshed. */
 export function showHistory() {
@@ -60,25 +67,35 @@ function note() {
     (seen[key] ??= []).push(figures[key] ? Number(figures[key]) : null);
   }
   seen.limit = figures.limit ? Number(figures.limit) : null;
-  if (seen.times.length > 2000) Object.values(seen).forEach((of) => Array.isArray(of) && of.shift());
+  if (seen.times.length > MOST) Object.values(seen).forEach((of) => Array.isArray(of) && of.shift());
+  for (const row of document.querySelectorAll('#maps-table tbody tr')) {
+    const of = ofMaps.get(row.dataset.key) ?? { name: row.dataset.key, times: [], entries: [] };
+    ofMaps.set(row.dataset.key, of);
+    of.times.push(at);
+    of.entries.push(row.cells[ENTRIES].dataset.v === '' ? null : Number(row.cells[ENTRIES].dataset.v));
+    if (of.times.length > MOST) [of.times, of.entries].forEach((list) => list.shift());
+  }
 }
 
 async function look() {
   if (recorded !== false && Date.now() - asked >= EVERY * 1000) {
     asked = Date.now();
-    const query = map === undefined ? 'maps=all' : `map=${encodeURIComponent(map)}`;
-    try {
-      recorded = await json(`history?${query}&points=${POINTS}`);
-    } catch (error) {
-      if (!(error instanceof Trouble)) throw error;
-      // Anything else may go away.
-      if (error.kind === 'missing') recorded = false;
-    }
+    await Promise.all([fetched(map === undefined ? '' : `map=${encodeURIComponent(map)}&`, POINTS, (record) => (recorded = record)), map === undefined && byId('maps-table') && fetched('maps=all&', SPARKS, (record) => sparks(record.maps ?? [...ofMaps.values()]))]);
   }
   draw();
 }
 
+/** Fetches of the record; what cannot be had now may be had the next time. */
+async function fetched(what, points, then) {
+  try {
+    then(await json(`history?${what}points=${points}`));
+  } catch (error) {
+    if (!(error instanceof Trouble)) throw error;
+  }
+}
+
 function draw() {
+  if (recorded === false) sparks([...ofMaps.values()]);
   if (!recorded) {
     chart.set({ ...seen, marks: [], snapshots: [], note: recorded === false ? 'History is not recorded in this process: drawn is what this page has seen since it was opened.' : '' });
     return;
@@ -86,9 +103,20 @@ function draw() {
   const marks = (recorded.verdicts ?? []).map(markOf).filter((of) => of.at && (map === undefined || of.name === map));
   const snapshots = (recorded.snapshots ?? []).map((of) => ({ id: of.id, at: Date.parse(of.taken_at) / 1000, bytes: of.inuse_bytes }));
   const of = map === undefined ? recorded.process : recorded.maps?.find((of) => of.name === map);
-  const note = of?.times?.length ? '' : 'Nothing is recorded yet: the first point comes after 15 s.';
-  chart.set({ ...(of?.times?.length ? of : seen), limit: map === undefined ? (recorded.process?.limit ?? null) : null, marks, snapshots, note });
-  sparks(recorded.maps ?? []);
+  const note = of?.times?.length > 1 ? '' : 'Recorded since a moment ago: a point every 15 s.';
+  chart.set({ ...continued(of), limit: map === undefined ? (recorded.process?.limit ?? null) : null, marks, snapshots, note });
+}
+
+/** What is recorded, and what this page has seen after that. */
+function continued(of) {
+  if (!of?.times?.length) return seen;
+  const from = seen.times.findIndex((at) => at > of.times.at(-1));
+  if (from < 0) return of;
+  const whole = {};
+  for (const [key, list] of Object.entries(of)) {
+    if (Array.isArray(list)) whole[key] = [...list, ...(seen[key] ?? new Array(seen.times.length).fill(null)).slice(from)];
+  }
+  return whole;
 }
 
 function markOf(verdict) {
@@ -112,5 +140,3 @@ export function snapshotAt(at) {
   return last ? { id: last.id, at: Date.parse(last.taken_at) / 1000 } : null;
 }
 
-/** Whether the past can be looked at: `null` while that is not known. */
-export const isRecorded = () => (recorded === null ? null : recorded !== false);

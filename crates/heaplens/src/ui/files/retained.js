@@ -12,12 +12,12 @@ let path;
 /** Shows the last measurement and offers another, if the server does. */
 export async function showRetained(map) {
   place = byId('retained-view');
+  if (place.dataset.offered === undefined) return;
   path = `maps/${encodeURIComponent(map)}/retained`;
   try {
     await follow(await json(path));
   } catch (error) {
-    // What the document says of it stands.
-    if (error.kind !== 'missing') show({ state: 'failed', error: error.message });
+    show({ state: 'failed', error: error.message });
   }
 }
 

@@ -2,7 +2,7 @@
 import { make } from './dom.js';
 import { count } from './format.js';
 
-const [WIDTH, HEIGHT] = [120, 22];
+const [WIDTH, HEIGHT] = [88, 22];
 
 /** Draws it into a cell. */
 export function spark(cell, times, values) {

@@ -1,12 +1,15 @@
 // Tables that can be sorted and filtered. Rows stay the server's.
 import { button, make } from './dom.js';
 
+/** Rows that are shown until all are asked for. */
+const FIRST = 15;
+
 const states = new Map();
 
 function stateOf(table) {
   let state = states.get(table.id);
   if (!state) {
-    state = { column: table.dataset.sort, descending: true, filter: '' };
+    state = { column: table.dataset.sort, descending: true, filter: '', all: false };
     states.set(table.id, state);
   }
   return state;
@@ -39,13 +42,13 @@ export function arrange(table) {
     if (sorted.some((row, at) => row !== rows[at])) body.append(...sorted);
   }
   const wanted = state.filter.toLowerCase();
-  let shown = 0;
+  let found = 0;
   for (const row of body.rows) {
-    const hidden = wanted !== '' && !row.textContent.toLowerCase().includes(wanted);
-    row.toggleAttribute('hidden', hidden);
-    if (!hidden) shown += 1;
+    const isFound = wanted === '' || row.textContent.toLowerCase().includes(wanted);
+    if (isFound) found += 1;
+    row.toggleAttribute('hidden', !isFound || (!state.all && found > FIRST));
   }
-  return [shown, rows.length];
+  return [found, rows.length];
 }
 
 /** Gives a table heads that sort and a field that filters, once. */
@@ -61,9 +64,15 @@ export function enhance(table) {
       if (is) head.setAttribute('aria-sort', state.descending ? 'descending' : 'ascending');
       else head.removeAttribute('aria-sort');
     }
-    const [shown, all] = arrange(table);
-    told.textContent = shown === all ? `${all}` : `${shown} of ${all}`;
+    const [found, all] = arrange(table);
+    told.textContent = found === all ? `${all}` : `${found} of ${all}`;
+    more.hidden = found <= FIRST;
+    more.textContent = state.all ? 'Show fewer' : `Show all ${found}`;
   };
+  const more = button('', () => {
+    state.all = !state.all;
+    update();
+  }, { class: 'more', 'data-js': true });
   for (const head of columnsOf(table)) {
     if (head.dataset.col === 'trend') continue;
     const sort = () => {
@@ -75,6 +84,9 @@ export function enhance(table) {
     head.removeAttribute('title');
   }
   table.tHead.dataset.js = '';
+  const below = table.closest('section').querySelector('.rest');
+  below.replaceChildren(more);
+  below.dataset.js = '';
   const tools = document.querySelector(`.tools[data-for="${table.id}"]`);
   if (tools) {
     const filter = make('input', { type: 'search', placeholder: 'Filter', 'aria-label': `Filter ${tools.previousElementSibling.textContent.toLowerCase()}`, value: state.filter });

@@ -75,7 +75,7 @@ pub(in crate::ui) fn render(
         for map in rows {
             row(html, map, leaks, place);
         }
-        html.raw("</tbody></table></div>\n");
+        html.raw("</tbody></table></div>\n<div class=\"rest\"></div>\n");
     }
     html.raw("</section>\n");
 }
@@ -104,7 +104,7 @@ pub(super) fn cell(html: &mut Html, value: Option<f64>, shown: Option<String>) {
 
 fn row(html: &mut Html, map: &Value, leaks: Option<&Value>, place: Place) {
     let name = text(map, "/name").unwrap_or_default();
-    let state = leaks.map_or(State::Unknown, |leaks| state(leaks, name));
+    let state = leaks.map(|leaks| state(leaks, name));
     html.raw("<tr data-key=\"")
         .text(name)
         .raw("\"><th scope=\"row\"><a href=\"")
@@ -114,8 +114,11 @@ fn row(html: &mut Html, map: &Value, leaks: Option<&Value>, place: Place) {
         .raw("\">")
         .text(name)
         .raw("</a></th><td data-v=\"");
-    html.text(state as u8).raw("\">");
-    state.badge(html);
+    html.text(state.map_or(0, |of| of as u8)).raw("\">");
+    match state {
+        Some(state) => state.badge(html),
+        None => drop(html.known(None::<&str>)),
+    }
     html.raw("</td>");
     let heap = bytes(map, "/heap_bytes");
     let heap = heap.map(|heap| with_error(heap, bytes(map, "/heap_stderr_bytes")));
@@ -197,7 +200,7 @@ mod tests {
         ] {
             assert!(html.contains(part), "{part} in {html}");
         }
-        assert!(said(Some(&maps), None).contains("No verdict"));
+        assert!(said(Some(&maps), None).contains("<td data-v=\"0\"><span class=\"unknown\""));
     }
 
     #[test]

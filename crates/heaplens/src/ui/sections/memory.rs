@@ -181,8 +181,8 @@ pub(in crate::ui) fn of_map(html: &mut Html, map: &Value) {
     );
     figure(
         html,
-        "Growth",
-        "entries a minute",
+        "Entries/min",
+        "growth over the last minutes",
         a_minute(map, "/growth_entries_per_second"),
     );
     figure(

@@ -8,6 +8,10 @@ use crate::ui::Place;
 use crate::ui::document::{bytes, count, list, number, text};
 use crate::ui::html::Html;
 
+/// Columns that say something of what one map holds: what was ever allocated is
+/// not known by map.
+const OF_A_MAP: usize = 4;
+
 /// Rows of the table.
 const SHOWN: usize = 50;
 
@@ -41,7 +45,13 @@ const COLUMNS: [(&str, &str, bool, &str); 6] = [
 ];
 
 /// Writes the table.
-pub(in crate::ui) fn render(html: &mut Html, sites: Option<&Value>, installed: bool, place: Place) {
+pub(in crate::ui) fn render(
+    html: &mut Html,
+    sites: Option<&Value>,
+    installed: bool,
+    of_map: bool,
+    place: Place,
+) {
     html.raw("<section id=\"sites\" class=\"panel wide\" aria-labelledby=\"sites-h\"><div class=\"head\"><h2 id=\"sites-h\">Where it was allocated</h2><div class=\"tools\" data-for=\"sites-table\"></div></div>\n");
     let rows = sites.map(|of| list(of, "/sites")).unwrap_or_default();
     let held = rows
@@ -63,18 +73,23 @@ pub(in crate::ui) fn render(html: &mut Html, sites: Option<&Value>, installed: b
         html.raw("</p>\n");
     } else {
         html.raw("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Where it was allocated\"><table id=\"sites-table\" data-sort=\"bytes\"><thead><tr>");
-        head(html, &COLUMNS);
+        let columns = if of_map { OF_A_MAP } else { COLUMNS.len() };
+        head(html, COLUMNS.get(..columns).unwrap_or_default());
         html.raw("</tr></thead>\n<tbody>\n");
         let total = sites.and_then(|of| number(of, "/totals/inuse_space/value"));
         for site in shown {
-            row(html, site, total, place);
+            row(html, site, total);
+            if !of_map {
+                whole(html, site, place);
+            }
+            html.raw("</tr>\n");
         }
-        html.raw("</tbody></table></div>\n");
+        html.raw("</tbody></table></div>\n<div class=\"rest\"></div>\n");
     }
     html.raw("</section>\n");
 }
 
-fn row(html: &mut Html, site: &Value, total: Option<f64>, place: Place) {
+fn row(html: &mut Html, site: &Value, total: Option<f64>) {
     let function = text(site, "/function").unwrap_or("(no name known)");
     let file = text(site, "/file").map(short);
     let line = number(site, "/line");
@@ -82,9 +97,10 @@ fn row(html: &mut Html, site: &Value, total: Option<f64>, place: Place) {
         .text(function)
         .raw(" ")
         .text(line.unwrap_or(0.0));
-    html.raw("\"><th scope=\"row\" class=\"fn\"><code>")
-        .text(function)
-        .raw("</code>");
+    let (modules, name) = parted(function);
+    html.raw("\"><th scope=\"row\" class=\"fn\"><code><span class=\"path\">")
+        .text(modules);
+    html.raw("</span>").text(name).raw("</code>");
     if let Some(file) = file {
         html.raw("<span class=\"at\">").text(file);
         if let Some(line) = line {
@@ -104,6 +120,10 @@ fn row(html: &mut Html, site: &Value, total: Option<f64>, place: Place) {
     cell(html, share, share.map(|of| format!("{:.1} %", of * 100.0)));
     let objects = "/values/inuse_objects/value";
     cell(html, number(site, objects), count(site, objects));
+}
+
+/// What is known of the whole heap only.
+fn whole(html: &mut Html, site: &Value, place: Place) {
     let allocated = "/values/alloc_space/value";
     cell(html, number(site, allocated), bytes(site, allocated));
     html.raw("<td>");
@@ -122,7 +142,15 @@ fn row(html: &mut Html, site: &Value, total: Option<f64>, place: Place) {
             .text(name)
             .raw("</a>");
     }
-    html.raw("</td></tr>\n");
+    html.raw("</td>");
+}
+
+/// A function's modules, and what follows them: its name with its closures.
+fn parted(function: &str) -> (&str, &str) {
+    let plain = function.split(['<', '{']).next().unwrap_or_default();
+    let plain = plain.strip_suffix("::").unwrap_or(plain);
+    let end = plain.rfind("::").map_or(0, |at| at + 2);
+    function.split_at(end)
 }
 
 /// The last parts of a path, which tell files of a program apart.
@@ -148,7 +176,7 @@ mod tests {
 
     fn said(sites: Option<&Value>, installed: bool) -> String {
         let mut html = Html::default();
-        render(&mut html, sites, installed, HERE);
+        render(&mut html, sites, installed, false, HERE);
         html.into_string()
     }
 
@@ -177,6 +205,16 @@ mod tests {
             assert!(html.contains(part), "{part} in {html}");
         }
         assert!(!html.contains("svc::gone") && !html.contains("tenant"));
+    }
+
+    #[test]
+    fn modules_are_told_from_names() {
+        assert_eq!(parted("a::b::c"), ("a::b::", "c"));
+        assert_eq!(parted("a::b::{{closure}}"), ("a::", "b::{{closure}}"));
+        assert_eq!(parted("a::b<c::d>::e"), ("a::", "b<c::d>::e"));
+        assert_eq!(parted("<a::b as c>::d"), ("", "<a::b as c>::d"));
+        assert_eq!(parted("main"), ("", "main"));
+        assert_eq!(parted(""), ("", ""));
     }
 
     #[test]

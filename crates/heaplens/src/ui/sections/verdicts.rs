@@ -38,8 +38,8 @@ fn judged(html: &mut Html, leaks: &Value, map: Option<&str>, place: Place) {
         None => state(of) > State::Ok,
     };
     let shown: Vec<&Value> = all.iter().filter(is_meant).collect();
-    for verdict in shown.iter().take(SHOWN) {
-        one(html, verdict, place);
+    for (index, verdict) in shown.iter().take(SHOWN).enumerate() {
+        one(html, verdict, index == 0, place);
     }
     if shown.is_empty() {
         html.raw("<p class=\"empty\">");
@@ -61,7 +61,8 @@ pub(super) fn state(verdict: &Value) -> State {
     State::named(text(verdict, "/state").unwrap_or_default())
 }
 
-fn one(html: &mut Html, verdict: &Value, place: Place) {
+/// The first one is there in full, the others on request.
+fn one(html: &mut Html, verdict: &Value, is_first: bool, place: Place) {
     let (state, name) = (state(verdict), text(verdict, "/name").unwrap_or_default());
     let is_map = text(verdict, "/kind") == Some("map");
     html.raw("<article class=\"verdict ")
@@ -88,6 +89,12 @@ fn one(html: &mut Html, verdict: &Value, place: Place) {
     if let Some(sentence) = text(verdict, "/sentence") {
         html.raw("<p>").sentence(sentence).raw("</p>\n");
     }
+    html.raw(if is_first {
+        "<details open>"
+    } else {
+        "<details>"
+    });
+    html.raw("<summary>Figures and evidence</summary>\n");
     facts(html, verdict);
     origins(html, verdict);
     if let Some(suggestion) = text(verdict, "/suggestion") {
@@ -96,7 +103,7 @@ fn one(html: &mut Html, verdict: &Value, place: Place) {
             .raw("</p>\n");
     }
     evidence(html, list(verdict, "/evidence"));
-    html.raw("</article>\n");
+    html.raw("</details></article>\n");
 }
 
 fn facts(html: &mut Html, verdict: &Value) {
@@ -175,7 +182,7 @@ fn evidence(html: &mut Html, windows: &[Value]) {
     if windows.is_empty() {
         return;
     }
-    html.raw("<details class=\"evidence\"><summary>Evidence</summary>\n");
+    html.raw("<div class=\"evidence\">\n");
     for window in windows {
         html.raw("<h4>");
         let length = number(window, "/window_seconds").and_then(lasting);
@@ -199,7 +206,7 @@ fn evidence(html: &mut Html, windows: &[Value]) {
         }
         html.raw("</ul>\n");
     }
-    html.raw("</details>\n");
+    html.raw("</div>\n");
 }
 
 #[cfg(test)]
