@@ -74,6 +74,17 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// Where in the file what the tables count as `address` is: the inverse of
+    /// [`Layout::address_of`].
+    pub(crate) fn offset_of(&self, address: u64) -> Option<u64> {
+        self.segments.iter().find_map(|segment| {
+            let inside = address.checked_sub(segment.address)?;
+            (inside < segment.size).then(|| segment.offset.checked_add(inside))?
+        })
+    }
+}
+
 fn debug_link<'a>(object: &impl Object<'a>) -> Option<DebugLink> {
     let (name, checksum) = object.gnu_debuglink().ok()??;
     let name = OsStr::from_bytes(name);

@@ -1,4 +1,4 @@
-//! A profile as JSON, for scripts.
+//! A profile as JSON, for scripts; written, and read back.
 //!
 //! ```json
 //! {
@@ -31,12 +31,16 @@
 //! outside any object. Addresses are text, since numbers of 64 bits do not
 //! survive every reader.
 
+mod read;
+
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
 use crate::model::{Location, Profile, Sample};
 use crate::rfc3339;
+
+pub use read::{JsonError, MAX_TEXT, read};
 
 /// The name of this schema. The number changes if something is taken out or
 /// means something else; members may be added.

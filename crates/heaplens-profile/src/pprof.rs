@@ -15,6 +15,7 @@ use crate::proto;
 use crate::rows::PSEUDO_FRAMES;
 
 pub use decode::{MAX_MEMORY, MAX_MESSAGE, decode};
+pub(crate) use decode::{check_size, unpacked};
 pub use fault::DecodeError;
 
 /// The sample type that a viewer shows first.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Faults;
-use super::raw::Raw;
+use super::raw::{Index, Raw};
 
 /// A stack by its functions and addresses, and its labels of text.
 type Row = (Vec<Place>, Vec<(String, String)>);
@@ -13,20 +13,22 @@ type Place = (u64, Vec<String>);
 
 /// A profile as it is stored.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Stored {
-    pub(crate) rows: BTreeMap<Row, Vec<i64>>,
+pub struct Stored {
+    /// Values by stack and labels.
+    pub rows: BTreeMap<Row, Vec<i64>>,
     /// Samples that were not taken in because of a negative value.
-    pub(crate) negative: usize,
+    pub negative: usize,
     /// Locations that were left out of stacks: neither address nor line.
-    pub(crate) empty_locations: usize,
+    pub empty_locations: usize,
     /// Labels with a number, which are left out.
-    pub(crate) numeric_labels: usize,
+    pub numeric_labels: usize,
 }
 
 impl Stored {
     /// What the server keeps of `raw`.
-    pub(crate) fn of(raw: &Raw) -> Stored {
+    pub fn of(raw: &Raw) -> Stored {
         let mut stored = Stored::default();
+        let index = raw.index();
         for sample in &raw.samples {
             if sample.values.iter().any(|&value| value < 0) {
                 stored.negative += 1;
@@ -37,7 +39,7 @@ impl Stored {
             }
             let mut places = Vec::new();
             for &id in &sample.locations {
-                match place(raw, id) {
+                match place(raw, &index, id) {
                     (0, lines) if lines.is_empty() => stored.empty_locations += 1,
                     place => places.push(place),
                 }
@@ -54,52 +56,52 @@ impl Stored {
             let row = stored.rows.entry((places, labels)).or_default();
             row.resize(sample.values.len(), 0);
             for (sum, value) in row.iter_mut().zip(&sample.values) {
-                *sum += value;
+                *sum = sum.saturating_add(*value);
             }
         }
         stored
     }
 
     /// Sum of each value.
-    pub(crate) fn totals(&self, types: usize) -> Vec<i64> {
-        let mut totals = vec![0; types];
+    pub fn totals(&self, types: usize) -> Vec<i64> {
+        let mut totals = vec![0_i64; types];
         for values in self.rows.values() {
             for (total, value) in totals.iter_mut().zip(values) {
-                *total += value;
+                *total = total.saturating_add(*value);
             }
         }
         totals
     }
 }
 
-fn place(raw: &Raw, id: u64) -> Place {
-    let Some(location) = raw.location(id) else {
+fn place(raw: &Raw, index: &Index<'_>, id: u64) -> Place {
+    let Some(location) = index.location(id) else {
         return (0, Vec::new());
     };
-    let named = raw
+    let named = index
         .mapping(location.mapping)
         .is_some_and(|mapping| mapping.has_functions);
     let address = if named { 0 } else { location.address };
     let lines = location
         .lines
         .iter()
-        .filter_map(|line| raw.function(line.function))
+        .filter_map(|line| index.function(line.function))
         .map(|of| raw.text(of.name).to_owned());
     (address, lines.collect())
 }
 
 /// Rules for a profile that the server is to store: nothing gets lost.
-pub(crate) fn check(raw: &Raw) -> Faults {
+pub fn check(raw: &Raw) -> Faults {
     let mut faults = Faults::default();
     let stored = Stored::of(raw);
-    faults.unless(stored.negative == 0, "no negative values", stored.negative);
-    faults.unless(
+    faults.note_unless(stored.negative == 0, "no negative values", stored.negative);
+    faults.note_unless(
         stored.empty_locations == 0,
         "an address or a line in every location",
         stored.empty_locations,
     );
     let (before, after) = (raw.totals(), stored.totals(raw.types.len()));
-    faults.unless(before == after, "totals survive", (before, after));
+    faults.note_unless(before == after, "totals survive", (before, after));
     // What has to survive is a text.
     let numbers = raw
         .samples
@@ -107,7 +109,7 @@ pub(crate) fn check(raw: &Raw) -> Faults {
         .flat_map(|of| &of.labels)
         .filter(|label| label.text == 0 && raw.text(label.key) != "bytes");
     for label in numbers {
-        faults.unless(false, "numbers as labels for sizes only", label);
+        faults.note_unless(false, "numbers as labels for sizes only", label);
     }
     faults
 }

@@ -6,14 +6,15 @@ use super::raw::Raw;
 
 /// Whether a profile says what was since the start, or within a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// Since the start.
     Absolute,
     /// Stored as a type of its own, whose name ends in `:delta`.
     Delta,
 }
 
 /// All rules at once.
-pub(crate) fn check(raw: &Raw, kind: Kind) -> Faults {
+pub fn check(raw: &Raw, kind: Kind) -> Faults {
     let mut faults = Faults::default();
     faults.unless(
         raw.strings.first().is_some_and(String::is_empty),
@@ -112,12 +113,12 @@ fn series(raw: &Raw, kind: Kind, faults: &mut Faults) {
     let period = raw
         .period_type
         .map(|of| (raw.text(of.kind), raw.text(of.unit)));
-    faults.unless(
+    faults.note_unless(
         period == Some(("space", "bytes")),
         "period_type is space/bytes",
         period,
     );
-    faults.unless(
+    faults.note_unless(
         raw.type_names()
             == [
                 ("alloc_objects", "count"),
@@ -129,12 +130,12 @@ fn series(raw: &Raw, kind: Kind, faults: &mut Faults) {
         raw.type_names(),
     );
     let is_delta = raw.duration != 0;
-    faults.unless(
+    faults.note_unless(
         is_delta == (kind == Kind::Delta),
         "a duration in deltas only",
         raw.duration,
     );
-    faults.unless(raw.time > 0, "a time", raw.time);
+    faults.note_unless(raw.time > 0, "a time", raw.time);
 }
 
 /// `executableInfo=…` comments: none, or one for each mapping.
