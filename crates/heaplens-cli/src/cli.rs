@@ -9,7 +9,7 @@ use crate::amount::{parse_bytes, parse_duration};
 
 /// Looks at the heap profiles of running services, and of files.
 #[derive(Debug, Parser)]
-#[command(name = "heaplens", version, about, after_help = AFTER, max_term_width = 100)]
+#[command(name = "heaplens", bin_name = "heaplens", version, after_help = AFTER)]
 #[command(
     propagate_version = true,
     subcommand_required = true,
@@ -17,22 +17,24 @@ use crate::amount::{parse_bytes, parse_duration};
 )]
 pub struct Cli {
     /// Prints the result as JSON.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = COMMON)]
     pub(crate) json: bool,
 
-    /// Token of the service. An address may have it as a password instead:
-    /// http://user:TOKEN@host:port
+    /// Token of the service; or write it into the address, http://user:TOKEN@host:port.
     #[arg(long, global = true, env = "HEAPLENS_TOKEN", hide_env_values = true)]
-    #[arg(value_name = "TOKEN")]
+    #[arg(value_name = "TOKEN", help_heading = COMMON)]
     pub(crate) token: Option<String>,
 
     /// How long to wait for each answer.
-    #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = parse_duration)]
+    #[arg(long, global = true, value_name = "TIME", default_value = "30s", value_parser = parse_duration, help_heading = COMMON)]
     pub(crate) timeout: Duration,
 
     #[command(subcommand)]
     pub(crate) command: Command,
 }
+
+/// Options that all commands have.
+const COMMON: &str = "Options of all commands";
 
 const AFTER: &str = "\
 A URL is http://HOST:PORT with or without a path, HOST:PORT, or unix:/PATH.

@@ -30,7 +30,7 @@ const STANDARD: [&str; 10] = [
 ];
 
 /// Where the C library runs a program and its threads.
-const RUNNERS: [&str; 4] = ["start_thread", "clone", "clone3", "_start"];
+const RUNNERS: [&str; 4] = ["start_thread", "clone", "clone3", "start"];
 
 /// How those begin that lead into an allocator.
 const ALLOCATOR: [&str; 9] = [
@@ -60,7 +60,8 @@ impl Origin {
             Origin::Pseudo
         } else if begins(&ALLOCATOR) || is_entry || file.contains("/jemalloc/") {
             Origin::Allocator
-        } else if RUNNERS.contains(&name)
+        } else if is_runner(name)
+            || is_builtin(path)
             || begins(&STANDARD)
             || begins(&["heaplens_maps::"])
             || is_standard(file)
@@ -72,6 +73,27 @@ impl Origin {
             Origin::Program
         }
     }
+}
+
+fn is_runner(name: &str) -> bool {
+    let name = name.trim_start_matches("__GI_").trim_start_matches('_');
+    RUNNERS.contains(&name)
+}
+
+/// Whether it is what the standard library does for a type of the language, or for
+/// any type: `u64 as core::fmt::Display>::fmt`, `T as alloc::slice::…`.
+fn is_builtin(path: &str) -> bool {
+    let Some((of, what)) = path.split_once(" as ") else {
+        return false;
+    };
+    let is_any = of.len() == 1 && of.bytes().all(|byte| byte.is_ascii_uppercase());
+    let is_number =
+        |kind: char| of.starts_with(kind) && of.bytes().skip(1).all(|byte| byte.is_ascii_digit());
+    let is_known = is_any || ['u', 'i', 'f'].into_iter().any(is_number) || of == "str";
+    is_known
+        && ["alloc::", "core::", "std::"]
+            .iter()
+            .any(|of| what.starts_with(of))
 }
 
 fn is_standard(file: &str) -> bool {
@@ -136,6 +158,10 @@ mod tests {
             ("imalloc_body", "/b/jemalloc/src/jemalloc.c", Allocator),
             ("[truncated]", "", Pseudo),
             ("start_thread", "./nptl/pthread_create.c", Standard),
+            ("__GI___clone3", "./misc/clone3.S", Standard),
+            ("<u64 as core::fmt::Display>::fmt", "", Standard),
+            ("<T as alloc::slice::ConvertVec>::to_vec", "", Standard),
+            ("<T as svc::Keep>::keep", "", Program),
             (
                 "runtime.mallocgc",
                 "/usr/local/go/src/runtime/malloc.go",

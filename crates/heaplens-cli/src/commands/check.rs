@@ -12,10 +12,13 @@ use crate::fault::Fault;
 use crate::session::Session;
 use crate::source::Source;
 use crate::style::{Mark, Style};
-use crate::text::printable;
+use crate::text::{printable, shortened};
 
 /// The name of the JSON.
 const SCHEMA: &str = "heaplens.check/1";
+
+/// Columns of what was found.
+const DETAIL: usize = 100;
 
 const ALL: [Reader; 4] = [
     Reader::Pprof,
@@ -78,7 +81,9 @@ impl Checked {
             faults.push(match reader {
                 Reader::Pprof => ("pprof", format::check(raw)),
                 Reader::Parca => ("Parca", parca::check(raw, kind(raw))),
-                Reader::Alloy => ("Alloy", scraper.scrape(raw).1),
+                // What is within a window is not held against what was before.
+                Reader::Alloy if raw.duration == 0 => ("Alloy", scraper.scrape(raw).1),
+                Reader::Alloy => ("Alloy", Scraper::default().scrape(raw).1),
                 Reader::Pyroscope => ("Pyroscope", pyroscope::check(raw)),
             });
         }
@@ -116,7 +121,7 @@ impl Checked {
                     "  {} {reader}: {}{times}: {}",
                     style.paint(mark, word),
                     fault.rule,
-                    printable(&fault.detail)
+                    shortened(&printable(&fault.detail), DETAIL)
                 ));
             }
         }

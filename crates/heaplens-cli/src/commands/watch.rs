@@ -55,7 +55,11 @@ pub(crate) fn run(asked: &Watch, session: &mut Session<'_>) -> Result<Exit, Faul
     thread::spawn(move || read_events(&sender));
     let mut screen = Screen::open()?;
     loop {
-        screen.draw(&view::frame(&model, Screen::size(), session.console.style()))?;
+        screen.draw(&view::frame(
+            &model,
+            Screen::size(),
+            session.console.style(),
+        ))?;
         // One after the other until there is nothing more, then the picture.
         let Ok(message) = receiver.recv() else {
             return Ok(Exit::Fine);

@@ -150,7 +150,8 @@ impl Plan {
     /// The number of the first one that is due at or after `now`.
     fn number(&self, now: SystemTime) -> u64 {
         let behind = now.duration_since(self.started).unwrap_or_default();
-        behind.as_secs().div_ceil(self.every.as_secs().max(1))
+        let every = self.every.as_millis().max(1);
+        u64::try_from(behind.as_millis().div_ceil(every)).unwrap_or(u64::MAX)
     }
 
     fn due(&self, number: u64) -> Option<SystemTime> {

@@ -60,8 +60,9 @@ impl Screen {
                 queue!(
                     self.out,
                     MoveTo(0, row),
-                    Print(line),
-                    Clear(ClearType::UntilNewLine)
+                    // Before: at the end of a full line it would take the last column.
+                    Clear(ClearType::UntilNewLine),
+                    Print(line)
                 )?;
             }
         }
