@@ -60,10 +60,11 @@ pub(crate) fn share(part: i128, whole: i128) -> String {
     format!("{:.1} %", 100.0 * part as f64 / whole as f64)
 }
 
-/// A rate of few digits, with its sign: `+12.5`, `-0.02`, `0`.
+/// A rate of few digits, with its sign: `+1,234`, `+12.5`, `-0.02`, `0`.
 pub(crate) fn rate(rate: f64) -> String {
     let size = rate.abs();
     let decimals = match size {
+        _ if size >= 1000.0 => return change(rate.round() as i128, "count"),
         _ if size >= 100.0 => 0,
         _ if size >= 1.0 => 1,
         _ if size >= 0.005 => 2,
@@ -174,8 +175,8 @@ mod tests {
         assert_eq!(value(7, "nanoseconds"), "7 nanoseconds");
         assert_eq!((share(1, 3), share(1, 0)), ("33.3 %".into(), "-".into()));
         assert_eq!(
-            [0.0, 0.02, -1.25, 1234.5].map(rate),
-            ["0", "+0.02", "-1.2", "+1234"]
+            [0.0, 0.02, -1.25, 1234.4].map(rate),
+            ["0", "+0.02", "-1.2", "+1,234"]
         );
         let times = [0.0, 59.4, 61.0, 3600.0, 187_200.0, -1.0, f64::NAN, 1e12];
         assert_eq!(

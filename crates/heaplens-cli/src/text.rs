@@ -78,9 +78,37 @@ fn suffix(text: &str, columns: usize) -> &str {
     text
 }
 
+/// Lines of at most so many columns, broken between words.
+pub(crate) fn wrapped(text: &str, columns: usize, indent: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        let taken = width(&line) + width(word) + 1 + indent.len();
+        if !line.is_empty() && taken > columns {
+            lines.push(format!("{indent}{line}"));
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    if !line.is_empty() {
+        lines.push(format!("{indent}{line}"));
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("one two three", 11, "  "), ["  one two", "  three"]);
+        assert_eq!(wrapped("unbreakable", 4, " "), [" unbreakable"]);
+        assert!(wrapped("  ", 10, "").is_empty());
+    }
 
     #[test]
     fn the_middle_is_left_out() {

@@ -12,7 +12,7 @@ use crate::maps_page;
 use crate::session::Session;
 use crate::source::Source;
 use crate::style::{Mark, Style};
-use crate::text::printable;
+use crate::text::{printable, wrapped};
 
 pub(crate) fn run(asked: &Leaks, session: &mut Session<'_>) -> Result<Exit, Fault> {
     let address = Source::service(&asked.source)?;
@@ -219,37 +219,9 @@ fn evidence(of: &Evidence, style: Style) -> Vec<String> {
     lines
 }
 
-/// Lines of at most so many columns, broken between words.
-pub(crate) fn wrapped(text: &str, columns: usize, indent: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        let width = crate::text::width(&line) + crate::text::width(word) + 1 + indent.len();
-        if !line.is_empty() && width > columns {
-            lines.push(format!("{indent}{line}"));
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    if !line.is_empty() {
-        lines.push(format!("{indent}{line}"));
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_break_between_words() {
-        assert_eq!(wrapped("one two three", 11, "  "), ["  one two", "  three"]);
-        assert_eq!(wrapped("unbreakable", 4, " "), [" unbreakable"]);
-        assert!(wrapped("  ", 10, "").is_empty());
-    }
 
     #[test]
     fn the_worst_decides() {

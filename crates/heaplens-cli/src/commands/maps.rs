@@ -227,7 +227,14 @@ fn one(group: &Group, body: &[u8], session: &mut Session<'_>) -> Result<Exit, Fa
             style.paint(Mark::Dim, &format!("{name:<17}"))
         ));
     }
-    lines.extend(group.advice.iter().map(|line| crate::text::printable(line)));
+    for advice in &group.advice {
+        let advice = crate::text::printable(advice);
+        lines.extend(crate::text::wrapped(
+            &advice,
+            session.console.text_columns(),
+            "  ",
+        ));
+    }
     session.print_lines(&lines)?;
     Ok(Exit::Fine)
 }

@@ -38,12 +38,13 @@ pub(crate) fn run(asked: &Symbolize, session: &mut Session<'_>) -> Result<Exit, 
         }
         files = files.tree(path);
     }
+    let has_names = !profile.functions.is_empty();
     let objects = profile.symbolize(&files);
     let named: usize = objects.iter().map(|of| of.named).sum();
     let nameless: usize = objects.iter().map(|of| of.locations).sum();
-    if nameless == 0 {
+    if named == 0 && (has_names || nameless == 0) {
         session.console.remark(&format!(
-            "{source} has names already; it is written as it is"
+            "{source} has names already, and no more were found; it is written as it is"
         ));
     } else if named == 0 {
         return Err(Fault::unreadable(no_names(&source, &objects)));

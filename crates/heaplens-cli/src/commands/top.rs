@@ -136,7 +136,9 @@ fn head(kind: &str) -> &'static str {
 
 fn table(loaded: &Loaded, asked: &Top, rows: &[Row]) -> Table {
     let (profile, type_index) = (&loaded.profile, loaded.type_index);
-    let has_errors = rows.iter().any(|row| row.variance.is_some());
+    let has_errors = rows
+        .iter()
+        .any(|row| row.variance.is_some_and(|variance| variance > 0.0));
     let others = others(profile, type_index);
     let mut heads = vec![head(kind(profile, type_index))];
     if has_errors {

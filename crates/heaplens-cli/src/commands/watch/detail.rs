@@ -2,8 +2,7 @@
 
 use super::model::{Model, Tab};
 use crate::amount;
-use crate::commands::leaks;
-use crate::text::printable;
+use crate::text::{printable, wrapped};
 
 /// Lines at the most.
 pub(super) const LINES: usize = 4;
@@ -43,7 +42,7 @@ pub(super) fn lines(model: &Model, columns: usize) -> Vec<String> {
     };
     let mut lines: Vec<String> = text
         .iter()
-        .flat_map(|line| leaks::wrapped(&printable(line), columns, " "))
+        .flat_map(|line| wrapped(&printable(line), columns, " "))
         .collect();
     lines.truncate(LINES);
     lines
