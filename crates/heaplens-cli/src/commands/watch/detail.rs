@@ -16,9 +16,10 @@ pub(super) fn lines(model: &Model, columns: usize) -> Vec<String> {
             let mut of_map = verdict.filter(|of| of.kind == "map" && of.name == group.name);
             let sentence = of_map.next().map(|of| of.sentence.clone());
             let counts = format!(
-                "{}: {} maps, {} inserts, {} removes",
+                "{}: {} map{}, {} inserts, {} removes",
                 group.name,
                 amount::count(group.instances_count.into()),
+                if group.instances_count == 1 { "" } else { "s" },
                 count(group.inserts_count),
                 count(group.removes_count)
             );
