@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use heaplens_profile::SiteId;
+
 use crate::amount::{parse_bytes, parse_duration};
 
 /// Looks at the heap profiles of running services, and of files.
@@ -103,6 +105,10 @@ pub(crate) struct Selection {
     /// Only samples with this label. May be given several times.
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = parse_label)]
     pub(crate) labels: Vec<(String, String)>,
+
+    /// Only the stack of this id, as JSON and links have it.
+    #[arg(long, value_name = "ID")]
+    pub(crate) site: Option<SiteId>,
 
     /// Only what this tracked map holds.
     #[arg(long, value_name = "NAME")]

@@ -252,6 +252,9 @@ fn filter(selection: &Selection, is_file: bool) -> Result<Filter, Fault> {
     for (key, value) in &selection.labels {
         filter = filter.label(key, value);
     }
+    if let Some(site) = selection.site {
+        filter = filter.site(site);
+    }
     if let Some(map) = selection.map.as_ref().filter(|_| is_file) {
         filter = filter.label("map", map);
     }

@@ -66,6 +66,15 @@ fn the_function_that_holds_memory_comes_first_with_its_error() {
         let top = heaplens(&["top", &text, "--focus", "hoard"]);
         assert!(top.fine().contains("service::hoard at "), "{text}: {top:?}");
     }
+    // By the id that the JSON has, in any form.
+    let document = heaplens(&["convert", &address, "--to", "json", "--focus", "hoard"]).json();
+    let id = document["sites"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let by_id = heaplens(&["top", &address, "--site", &id]);
+    assert!(by_id.fine().contains("service::hoard at "), "{by_id:?}");
+    assert_eq!(by_id.fine().lines().count(), 5, "{by_id:?}");
     let none = heaplens(&["top", &address, "--focus", "no_such_function"]);
     assert!(none.fine().contains("nothing is left"), "{none:?}");
     drop(kept);

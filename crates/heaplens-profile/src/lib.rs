@@ -59,9 +59,11 @@ pub mod pprof;
 pub mod proto;
 pub mod rfc3339;
 mod rows;
+mod site_id;
 mod source;
 pub mod speedscope;
 mod stacks;
+mod symbol_table;
 pub mod symbolize;
 pub mod text;
 pub mod trim;
@@ -75,4 +77,5 @@ pub use model::{
     Variances,
 };
 pub use pprof::{DecodeError, DefaultType};
+pub use site_id::{SiteId, SiteIdError, SiteIds};
 pub use symbolize::{Frame, Symbolizer};
