@@ -402,13 +402,18 @@ pub(crate) enum Reader {
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
-    /// Profile. Several of one service, oldest first, are also held against each other.
+    /// Profiles.
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
     pub(crate) sources: Vec<String>,
 
     /// Readers whose rules count. [default: all]
     #[arg(long = "for", value_enum, value_name = "READER", value_delimiter = ',')]
     pub(crate) readers: Vec<Reader>,
+
+    /// The files are of one service, oldest first: what never falls may not, and no site
+    /// may disappear.
+    #[arg(long)]
+    pub(crate) series: bool,
 
     /// Exits with 1 also where something is only lost or shown otherwise.
     #[arg(long)]

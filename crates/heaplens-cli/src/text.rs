@@ -39,8 +39,12 @@ pub(crate) fn one_line(text: &str) -> String {
     }
 }
 
+/// Columns that the end of a text gets before its beginning gets any: it has the
+/// function's own name and its place.
+const END: usize = 60;
+
 /// At most so many columns of `text`: what is too much is left out of the
-/// middle, since both ends of a path tell something.
+/// middle, or at the beginning where there is little room.
 pub(crate) fn shortened(text: &str, columns: usize) -> String {
     if width(text) <= columns {
         return text.to_owned();
@@ -48,9 +52,7 @@ pub(crate) fn shortened(text: &str, columns: usize) -> String {
     let Some(room) = columns.checked_sub(1) else {
         return String::new();
     };
-    // The end, which has the function's own name, gets the larger part.
-    let front = room / 3;
-    let head = prefix(text, front);
+    let head = prefix(text, room.saturating_sub(END).min(room / 3));
     let tail = suffix(text, room - width(head));
     format!("{head}…{tail}")
 }
@@ -113,8 +115,11 @@ mod tests {
     #[test]
     fn the_middle_is_left_out() {
         assert_eq!(shortened("abcdefghij", 10), "abcdefghij");
-        assert_eq!(shortened("abcdefghij", 7), "ab…ghij");
-        assert_eq!(shortened("größe::größe", 6), "g…röße");
+        assert_eq!(shortened("abcdefghij", 7), "…efghij");
+        assert_eq!(shortened("größe::größe", 6), "…größe");
+        let (front, end) = ("f".repeat(100), "e".repeat(100));
+        let both = shortened(&(front + &end), 100);
+        assert_eq!(both, "f".repeat(33) + "…" + &"e".repeat(66));
         assert_eq!(shortened("日本語日本語", 5), "…本語");
         assert_eq!(shortened("abc", 1), "…");
         assert_eq!(shortened("abc", 0), "");

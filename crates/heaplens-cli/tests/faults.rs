@@ -313,6 +313,14 @@ fn files_that_break_a_rule() {
         let told = heaplens_in(folder.path(), &["check", name, "--json"]).json();
         assert_eq!(told["valid"], false, "{name}");
     }
+    // Of one service, the other way round: values fall. By themselves both are fine.
+    let series = heaplens_in(folder.path(), &["check", "--series", "b.pb.gz", "a.pb.gz"]);
+    assert_eq!(series.code, Some(1), "{series:?}");
+    assert!(
+        series.text().contains("cumulative values never fall"),
+        "{series:?}"
+    );
+    heaplens_in(folder.path(), &["check", "b.pb.gz", "a.pb.gz"]).fine();
     // What is lost only is a remark, unless one wants to hear of it.
     std::fs::write(folder.path().join("odd"), broken(|of| of.time_nanos = 0)).expect("a file");
     assert!(

@@ -35,7 +35,7 @@ fn profiles() {
         ),
         ("folded.txt", &["convert", "a.pb.gz", "--to", "folded"]),
         ("convert.json", &["convert", "a.pb.gz", "--to", "json"]),
-        ("check.txt", &["check", "a.pb.gz", "b.pb.gz"]),
+        ("check.txt", &["check", "a.pb.gz", "b.pb.gz", "--series"]),
         (
             "check.json",
             &["check", "a.pb.gz", "--json", "--for", "parca"],

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::debug_file;
 use crate::elf::{self, Layout};
 use crate::mappings::Mapping;
 use crate::model::{
@@ -79,6 +80,12 @@ impl Files {
         self
     }
 
+    /// Where debug files of stripped objects are looked for: the system's own come last.
+    fn debug_directories(&self) -> Vec<PathBuf> {
+        let system = PathBuf::from(debug_file::DEFAULT_DIRECTORY);
+        self.trees.iter().cloned().chain([system]).collect()
+    }
+
     /// The file of an object, and whether it is proved to be of the same build.
     fn find(&self, mapping: &Mapping) -> Option<(PathBuf, bool)> {
         let Some(id) = &mapping.build_id else {
@@ -120,7 +127,7 @@ impl Profile {
     /// Tells what became of each object that has such locations. Costs what
     /// [`Symbolizer`] takes for their addresses.
     pub fn symbolize(&mut self, files: &Files) -> Vec<Object> {
-        let mut symbolizer = Symbolizer::with_debug_directories(files.trees.iter().cloned());
+        let mut symbolizer = Symbolizer::with_debug_directories(files.debug_directories());
         let mut names = Names::of(self);
         let mut objects = Vec::new();
         for index in 0..self.mappings.len() {

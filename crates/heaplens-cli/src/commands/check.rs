@@ -38,6 +38,9 @@ pub(crate) fn run(asked: &Check, session: &mut Session<'_>) -> Result<Exit, Faul
     for text in &asked.sources {
         let source = Source::file(text)?;
         let bytes = source.bytes()?;
+        if !asked.series {
+            scraper = Scraper::default();
+        }
         checked.push(Checked::of(
             source.to_string(),
             &bytes,

@@ -48,6 +48,8 @@ pub(crate) fn run(asked: &Symbolize, session: &mut Session<'_>) -> Result<Exit, 
         ));
     } else if named == 0 {
         return Err(Fault::unreadable(no_names(&source, &objects)));
+    } else if let Some(remark) = missing(&objects) {
+        session.console.remark(&remark);
     }
     let output = asked.output.clone().unwrap_or_else(|| beside(&source));
     let bytes = pprof::encode(&profile, DefaultType::InuseSpace);
@@ -83,22 +85,31 @@ fn build_id(object: &Object) -> &str {
     object.build_id.as_deref().unwrap_or("none")
 }
 
+/// Why not one address has a name.
 fn no_names(source: &Source, objects: &[Object]) -> String {
+    missing(objects).unwrap_or_else(|| {
+        format!(
+            "the files for {source} have no names in them: they were stripped, and no debug file was \
+             found"
+        )
+    })
+}
+
+/// What to do about objects of which there is no file, if there are any. What the
+/// kernel brings along has none.
+fn missing(objects: &[Object]) -> Option<String> {
     let wanted: Vec<String> = objects
         .iter()
-        .filter(|of| of.file.is_none())
+        .filter(|of| of.file.is_none() && !of.path.starts_with('['))
         .map(|of| format!("{} (build id {})", of.path, build_id(of)))
         .collect();
-    if wanted.is_empty() {
-        return format!(
-            "the files for {source} have no names in them: they were stripped, and no debug file was found"
-        );
-    }
-    format!(
-        "no file of the same build was found for {}; give the program as it was linked by --binary, or a \
-         tree by build id by --debug-dir",
-        wanted.join(", ")
-    )
+    (!wanted.is_empty()).then(|| {
+        format!(
+            "no file of the same build was found for {}; give the program as it was linked by --binary, \
+             or a tree by build id by --debug-dir",
+            wanted.join(", ")
+        )
+    })
 }
 
 fn line(object: &Object) -> String {

@@ -41,6 +41,11 @@ pub(crate) fn run(asked: &Top, session: &mut Session<'_>) -> Result<Exit, Fault>
         lines.push(session.console.style().paint(Mark::Dim, &more));
     }
     session.print_lines(&lines)?;
+    if loaded.profile.functions.is_empty() && found > 0 {
+        let remark =
+            "the profile has addresses and no names: heaplens symbolize puts names to them";
+        session.console.remark(remark);
+    }
     Ok(Exit::Fine)
 }
 
