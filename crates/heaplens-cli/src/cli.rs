@@ -118,6 +118,11 @@ pub(crate) struct Selection {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) older: Option<Duration>,
 
+    /// As it was then, from the history of a service: -10m, a time of RFC 3339, seconds of
+    /// Unix, or the id of a snapshot. In diff: A as it was then.
+    #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
+    pub(crate) at: Option<String>,
+
     /// What changes within the next so many seconds, 1 to 300 (services only).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=300))]
     pub(crate) seconds: Option<u64>,

@@ -151,6 +151,7 @@ impl Loaded {
 fn of_file(source: &Source, selection: &Selection) -> Result<Profile, Fault> {
     let services_only = [
         (selection.older.is_some(), "--older"),
+        (selection.at.is_some(), "--at"),
         (selection.seconds.is_some(), "--seconds"),
     ];
     if let Some((_, option)) = services_only.iter().find(|(given, _)| *given) {
@@ -190,9 +191,7 @@ fn of_service(
     let answer = match address.page() {
         Some(page) => get(page)?,
         None => match get(address.route(form.route())) {
-            Err(Refusal::NotFound(fault))
-                if selection.map.is_none() && selection.older.is_none() =>
-            {
+            Err(Refusal::NotFound(fault)) if is_plain(selection) => {
                 // Whoever is not ours may be Go's, or serve as Go does.
                 get(address.route("/debug/pprof/heap")).map_err(|_| fault)?
             }
@@ -214,6 +213,12 @@ fn decode(address: &Address, answer: &Answer) -> Result<Profile, Fault> {
     })
 }
 
+/// Whether nothing is asked for that servers other than ours do not know, and would
+/// leave out without a word.
+fn is_plain(selection: &Selection) -> bool {
+    selection.map.is_none() && selection.older.is_none() && selection.at.is_none()
+}
+
 fn with_parameters(page: String, selection: &Selection) -> String {
     let mut pairs: Vec<String> = Vec::new();
     if let Some(map) = &selection.map {
@@ -221,6 +226,9 @@ fn with_parameters(page: String, selection: &Selection) -> String {
     }
     if let Some(age) = selection.older {
         pairs.push(format!("older={}s", age.as_secs()));
+    }
+    if let Some(when) = &selection.at {
+        pairs.push(format!("at={}", escaped(when)));
     }
     if let Some(seconds) = selection.seconds {
         pairs.push(format!("seconds={seconds}"));

@@ -36,6 +36,7 @@ fn command_lines_that_make_no_sense() {
             &["top", "a.pb.gz", "--older", "1m"],
             "--older asks a service",
         ),
+        (&["top", "a.pb.gz", "--at", "-10m"], "--at asks a service"),
         (&["top", "svc:1", "--token", "a b"], "visible ASCII"),
         (&["top", "https://svc"], "no TLS"),
     ] {

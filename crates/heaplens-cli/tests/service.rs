@@ -323,3 +323,51 @@ fn looks_as_lines_of_json() {
     assert_eq!(child.wait().expect("an end").code(), Some(0));
     drop(map);
 }
+
+/// What is asked of a service, as the service sees it.
+#[test]
+fn parameters_are_handed_on() {
+    let echo = common::serve(|stream| {
+        let path = common::path_of(&stream);
+        let head = "HTTP/1.1 400 Bad\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n";
+        common::answer(stream, format!("{head}asked for {path}\n").as_bytes());
+    });
+    let address = format!("{echo}/internal");
+    let page = format!("{echo}/x/debug/heap/peak?type=inuse_objects");
+    let all = [
+        "--map",
+        "a b",
+        "--older",
+        "10m",
+        "--at",
+        "-1h",
+        "--seconds",
+        "5",
+    ];
+    let asked = "map=a%20b&older=600s&at=-1h&seconds=5";
+    for (arguments, path) in [
+        (
+            [&["top", &address][..], &all].concat(),
+            format!("/internal/debug/heap?format=json&{asked}"),
+        ),
+        (
+            [&["flamegraph", &address][..], &all].concat(),
+            format!("/internal/debug/heap?{asked}"),
+        ),
+        (
+            vec!["top", &page, "--map", "m"],
+            "/x/debug/heap/peak?type=inuse_objects&map=m".to_owned(),
+        ),
+        (
+            vec!["maps", &address, "--sort", "growth"],
+            "/internal/debug/maps?sort=growth".to_owned(),
+        ),
+        (
+            vec!["maps", &address, "a/b ü"],
+            "/internal/debug/maps/a%2Fb%20%C3%BC".to_owned(),
+        ),
+        (vec!["leaks", &address], "/internal/debug/leaks".to_owned()),
+    ] {
+        heaplens(&arguments).assert_fault(3, &format!("400 asked for {path}\n"));
+    }
+}

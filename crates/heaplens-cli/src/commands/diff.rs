@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::top::number;
 use crate::amount;
-use crate::cli::{By, Diff};
+use crate::cli::{By, Diff, Selection};
 use crate::exit::Exit;
 use crate::fault::Fault;
 use crate::ranking::{self, Row};
@@ -21,7 +21,11 @@ const SCHEMA: &str = "heaplens.diff/1";
 
 pub(crate) fn run(asked: &Diff, session: &mut Session<'_>) -> Result<Exit, Fault> {
     let base = Loaded::of(session, &asked.base, &asked.selection)?;
-    let later = Loaded::of(session, &asked.source, &asked.selection)?;
+    let now = Selection {
+        at: None,
+        ..asked.selection.clone()
+    };
+    let later = Loaded::of(session, &asked.source, &now)?;
     let both = Both::of(&base, &later)?;
     if let Some(path) = &asked.output {
         let bytes = pprof::encode(&both.change, DefaultType::InuseSpace);

@@ -36,6 +36,7 @@ pub(crate) fn run(asked: &Flamegraph, session: &mut Session<'_>) -> Result<Exit,
             // Of a file, all that is asked of the service is there already.
             let selection = Selection {
                 older: None,
+                at: None,
                 seconds: None,
                 ..asked.selection.clone()
             };
