@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use crate::style::Style;
+use crate::text;
 
 /// Columns of a table where the terminal does not tell.
 const COLUMNS: usize = 100;
@@ -100,7 +101,7 @@ impl Console {
     /// Says something about the result. That nobody hears it is no reason to stop.
     pub(crate) fn remark(&mut self, text: &str) {
         let _ = self.out.flush();
-        let _ = writeln!(self.err, "heaplens: {text}");
+        let _ = writeln!(self.err, "heaplens: {}", text::one_line(text));
     }
 
     /// Writes to standard error what is text of several lines already.

@@ -31,6 +31,11 @@ impl Row {
         self.own.get(type_index).copied().unwrap_or(0)
     }
 
+    /// What makes it the same in another profile.
+    pub(crate) fn key(&self) -> (&str, &str) {
+        (&self.name, &self.place)
+    }
+
     /// Function and place in one. That a closure of the function is meant is told by
     /// its line.
     pub(crate) fn title(&self) -> String {

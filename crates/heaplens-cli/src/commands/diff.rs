@@ -1,5 +1,7 @@
 //! `heaplens diff`: what changed from one profile to another.
 
+use std::collections::HashMap;
+
 use heaplens_profile::diff::Inuse;
 use heaplens_profile::{DefaultType, Profile, pprof, rfc3339};
 use serde_json::{Value, json};
@@ -38,6 +40,10 @@ pub(crate) fn run(asked: &Diff, session: &mut Session<'_>) -> Result<Exit, Fault
         rows.truncate(asked.limit);
     }
     let before = ranking::ranked(&base.profile, &asked.by, both.base_index, false);
+    let before: Before<'_> = before
+        .iter()
+        .map(|row| (row.key(), row.value(both.base_index)))
+        .collect();
     if session.json {
         let document = both.document(&rows, &before, found);
         session.print_json(&document)?;
@@ -59,6 +65,9 @@ pub(crate) fn run(asked: &Diff, session: &mut Session<'_>) -> Result<Exit, Fault
     session.print_lines(&lines)?;
     Ok(Exit::Fine)
 }
+
+/// What rows had before, by what they are of.
+type Before<'a> = HashMap<(&'a str, &'a str), i128>;
 
 /// Two profiles, and the difference.
 struct Both<'a> {
@@ -127,7 +136,7 @@ impl<'a> Both<'a> {
         ]
     }
 
-    fn table(&self, asked: &Diff, rows: &[Row], before: &[Row]) -> Table {
+    fn table(&self, asked: &Diff, rows: &[Row], before: &Before<'_>) -> Table {
         let head = match asked.by {
             By::Site => "<SITE",
             By::Function => "<FUNCTION",
@@ -139,7 +148,7 @@ impl<'a> Both<'a> {
         let unit = self.unit();
         for row in rows {
             let change = row.value(self.type_index);
-            let base = self.before(row, before);
+            let base = before.get(&row.key()).copied().unwrap_or(0);
             let mark = if change > 0 { Mark::Red } else { Mark::Green };
             table.row(vec![
                 Cell::new(amount::change(change, unit)).marked(mark),
@@ -151,19 +160,11 @@ impl<'a> Both<'a> {
         table
     }
 
-    /// What a row had before.
-    fn before(&self, row: &Row, before: &[Row]) -> i128 {
-        let same = before
-            .iter()
-            .find(|of| of.name == row.name && of.place == row.place);
-        same.map_or(0, |of| of.value(self.base_index))
-    }
-
-    fn document(&self, rows: &[Row], before: &[Row], found: usize) -> Value {
+    fn document(&self, rows: &[Row], before: &Before<'_>, found: usize) -> Value {
         let rows: Vec<Value> = rows
             .iter()
             .map(|row| {
-                let base = self.before(row, before);
+                let base = before.get(&row.key()).copied().unwrap_or(0);
                 let change = row.value(self.type_index);
                 json!({
                     "name": row.name,
