@@ -288,7 +288,7 @@ fn stripped_programs_get_their_names() {
         .args(["--exact", NAME])
         .env(OUTPUT, at.join("heap.pb.gz")));
     // Elsewhere there is no such program.
-    std::fs::remove_file(&stripped).expect("removed");
+    std::fs::rename(&stripped, at.join("stripped")).expect("moved");
 
     // What the C library holds may be found on this machine; the program is not, and
     // another one is not taken for it.
@@ -357,6 +357,23 @@ fn stripped_programs_get_their_names() {
         .fine();
         assert_named(at, &output);
     }
+    // The stripped program with what was taken out of it.
+    let place = at.join("system/.build-id").join(&id[..2]);
+    std::fs::create_dir_all(&place).expect("a folder");
+    run(Command::new("objcopy")
+        .arg("--only-keep-debug")
+        .arg(at.join("linked"))
+        .arg(place.join(format!("{}.debug", &id[2..]))));
+    let arguments = [
+        "symbolize",
+        "heap.pb.gz",
+        "--binary",
+        "stripped",
+        "--debug-dir",
+        "system",
+    ];
+    heaplens_in(at, &[&arguments[..], &["-o", "both.pb.gz"]].concat()).fine();
+    assert_named(at, "both.pb.gz");
     let again = heaplens_in(at, &["symbolize", "tree.pb.gz", "-o", "again.pb.gz"]);
     assert!(
         again.fine().contains("again.pb.gz") && again.err.contains("names already"),
