@@ -32,6 +32,55 @@ const STANDARD: [&str; 10] = [
 /// Where the C library runs a program and its threads.
 const RUNNERS: [&str; 4] = ["start_thread", "clone", "clone3", "start"];
 
+/// The packages of Go's library, as the first parts of their files' paths.
+const OF_GO: [&str; 45] = [
+    "archive",
+    "arena",
+    "bufio",
+    "bytes",
+    "cmp",
+    "compress",
+    "container",
+    "context",
+    "crypto",
+    "database",
+    "debug",
+    "embed",
+    "encoding",
+    "errors",
+    "expvar",
+    "flag",
+    "fmt",
+    "go",
+    "hash",
+    "html",
+    "image",
+    "index",
+    "internal",
+    "io",
+    "iter",
+    "log",
+    "maps",
+    "math",
+    "mime",
+    "net",
+    "os",
+    "path",
+    "plugin",
+    "reflect",
+    "regexp",
+    "runtime",
+    "slices",
+    "sort",
+    "strconv",
+    "strings",
+    "sync",
+    "syscall",
+    "text",
+    "time",
+    "unicode",
+];
+
 /// How those begin that lead into an allocator.
 const ALLOCATOR: [&str; 9] = [
     "_rjem_",
@@ -98,7 +147,10 @@ fn is_builtin(path: &str) -> bool {
 
 fn is_standard(file: &str) -> bool {
     let is_rust = file.starts_with("/rustc/") || file.contains("/rustlib/src/rust/");
-    let is_go = file.contains("/go/src/") || file.contains("/lib/go-");
+    let first = file.split('/').next().unwrap_or_default();
+    let is_go = file.contains("/go/src/")
+        || file.contains("/lib/go-")
+        || file.contains(".go") && OF_GO.contains(&first);
     is_rust && file.contains("/library/") || is_go
 }
 
@@ -174,6 +226,8 @@ mod tests {
             ),
             ("github.com/a/b.F", "github.com/a/b@v1.2.3/f.go", Package),
             ("main.main", "svc/main.go", Program),
+            ("regexp.makeOnePass", "regexp/onepass.go", Standard),
+            ("svc/log.Print", "svc/log/print.go", Program),
         ] {
             assert_eq!(Origin::of(name, file), origin, "{name}");
         }
