@@ -1,6 +1,9 @@
 //! One request to a service, and its whole answer within bounds of time and size.
 
 use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::thread;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use crate::address::{Address, Endpoint};
 use crate::fault::Fault;
@@ -201,13 +205,13 @@ fn unreachable(address: &Address, reason: impl fmt::Display) -> Refusal {
 }
 
 async fn connect(address: &Address) -> Result<Box<dyn Stream>, Refusal> {
-    let refused = |error: std::io::Error| {
+    let refused = |error: io::Error| {
         let hint = match error.kind() {
-            std::io::ErrorKind::ConnectionRefused => {
+            io::ErrorKind::ConnectionRefused => {
                 "; does the service run, and does its agent listen there?"
             }
-            std::io::ErrorKind::NotFound => "; is the path right, and does the service run?",
-            std::io::ErrorKind::PermissionDenied => {
+            io::ErrorKind::NotFound => "; is the path right, and does the service run?",
+            io::ErrorKind::PermissionDenied => {
                 "; only the user that the service runs as may connect"
             }
             _ => "",
@@ -223,12 +227,24 @@ async fn connect(address: &Address) -> Result<Box<dyn Stream>, Refusal> {
             "{address}: this build of heaplens speaks no TLS; use http:// or a tunnel to the service"
         )))),
         Endpoint::Tcp { host, port, .. } => {
-            let stream = TcpStream::connect((host.as_str(), *port))
-                .await
-                .map_err(refused)?;
+            let addresses = resolve(host, *port).await.map_err(refused)?;
+            let stream = TcpStream::connect(&*addresses).await.map_err(refused)?;
             Ok(Box::new(stream))
         }
     }
+}
+
+/// The addresses of a host. The system's own look-up cannot be given up; on a thread
+/// of its own nobody has to wait for it at the end.
+async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let (sender, receiver) = oneshot::channel();
+    let host = host.to_owned();
+    thread::spawn(move || {
+        let found = (host.as_str(), port).to_socket_addrs();
+        // Who asked may have had enough.
+        let _ = sender.send(found.map(Iterator::collect));
+    });
+    receiver.await.map_err(io::Error::other)?
 }
 
 async fn answer(

@@ -20,6 +20,12 @@ fn hoard() -> Vec<u8> {
     vec![7; BLOCK]
 }
 
+/// The same of another test, which may run at the same time.
+#[inline(never)]
+fn pile_up() -> Vec<u8> {
+    vec![9; BLOCK]
+}
+
 fn agent() -> (Agent, String) {
     let agent = Agent::builder()
         .listen("127.0.0.1:0")
@@ -154,7 +160,7 @@ fn unix_sockets() {
 #[test]
 fn pictures_windows_and_other_formats() {
     let (_agent, address) = agent();
-    let kept = hoard();
+    let kept = pile_up();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let at = folder.path();
     let drawn = heaplens_in(at, &["flamegraph", &address, "-o", "heap.svg"]);
@@ -163,9 +169,9 @@ fn pictures_windows_and_other_formats() {
         "{drawn:?}"
     );
     let picture = std::fs::read_to_string(at.join("heap.svg")).expect("a picture");
-    assert!(picture.contains("<svg") && picture.contains("service::hoard"));
+    assert!(picture.contains("<svg") && picture.contains("service::pile_up"));
     heaplens_in(at, &["convert", &address, "-o", "base.pb.gz"]).fine();
-    let more = hoard();
+    let more = pile_up();
     let grown = heaplens_in(
         at,
         &["flamegraph", &address, "--base", "base.pb.gz", "--inverted"],
@@ -173,7 +179,14 @@ fn pictures_windows_and_other_formats() {
     assert!(grown.fine().contains("more than in the base"));
     let diff = heaplens_in(
         at,
-        &["diff", "base.pb.gz", &address, "--json", "--focus", "hoard"],
+        &[
+            "diff",
+            "base.pb.gz",
+            &address,
+            "--json",
+            "--focus",
+            "pile_up",
+        ],
     )
     .json();
     assert!(
