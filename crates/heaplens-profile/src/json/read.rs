@@ -121,7 +121,7 @@ pub fn read(text: &str) -> Result<Profile, JsonError> {
         return fault("it states no type");
     }
     let Some(time) = rfc3339::parse(&document.time) else {
-        return fault("its time is no time of RFC 3339 in UTC");
+        return fault("its time is no time of RFC 3339");
     };
     let duration = document.duration_seconds.map(Duration::try_from_secs_f64);
     let Ok(duration) = duration.transpose() else {
