@@ -54,8 +54,18 @@ fn services() {
         ("/debug/maps", (200, json, recorded("maps.json"))),
         ("/debug/maps/sessions", (200, json, recorded("map.json"))),
         ("/debug/leaks", (200, json, recorded("leaks.json"))),
+        (
+            "/fine/debug/leaks",
+            (
+                200,
+                json,
+                br#"{"state":"warming","verdicts":[{"kind":"map","name":"a","state":"warming"}]}"#
+                    .to_vec(),
+            ),
+        ),
     ]);
     let address = address.to_string();
+    let fine = format!("{address}/fine");
     for (name, code, arguments) in [
         ("maps.txt", 0, &["maps", &address][..]),
         (
@@ -64,6 +74,7 @@ fn services() {
             &["maps", &address, "--filter", "no such"],
         ),
         ("map.txt", 0, &["maps", &address, "sessions"]),
+        ("leaks-none.txt", 0, &["leaks", &fine, "--strict"]),
         ("leaks.txt", 1, &["leaks", &address]),
         (
             "leaks-evidence.txt",

@@ -33,10 +33,15 @@ pub(crate) fn run(asked: &Leaks, session: &mut Session<'_>) -> Result<Exit, Faul
     }
     let style = session.console.style();
     let mut lines = vec![heading(&address.to_string(), &page, style)];
-    let shown = page
+    let shown: Vec<&Verdict> = page
         .verdicts
         .iter()
-        .filter(|of| asked.all || of.state.is_of_interest());
+        .filter(|of| asked.all || of.state.is_of_interest())
+        .collect();
+    if shown.is_empty() && !page.verdicts.is_empty() {
+        let all = "Nothing grows without end. --all shows what is watched.";
+        lines.extend([String::new(), all.to_owned()]);
+    }
     let columns = session.console.text_columns();
     for verdict in shown {
         lines.push(String::new());
