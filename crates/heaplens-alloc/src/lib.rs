@@ -57,6 +57,7 @@ mod os;
 mod pace;
 mod record;
 mod registry;
+pub mod retained;
 pub mod sampler;
 mod scan;
 mod sites;
@@ -80,6 +81,7 @@ pub use counters::{Counters, DropReason, Walker};
 pub use global::Alloc;
 #[cfg(feature = "jemalloc")]
 pub use jemalloc::Jemalloc;
+pub use retained::{allow_what_if, retained};
 pub use snapshot::{Site, Snapshot, Stack, snapshot};
 pub use stacks::StackKind;
 pub use stats::{AllocatorStats, SizeClass, StatsSource, allocator_stats};

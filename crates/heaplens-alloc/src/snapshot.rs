@@ -166,7 +166,7 @@ pub fn snapshot() -> Snapshot {
         let taken_at = SystemTime::now();
         let since = thread::installed_since().map_or(taken_at, os::wall_time);
         let (stacks, sites, labels) = store::get()
-            .map(|store| collect(store, |_| true))
+            .map(|store| collect(store, |visit| store.live.for_each(visit)))
             .unwrap_or_default();
         let since = since.min(taken_at);
         Snapshot::from_parts(taken_at, since, counters, stacks, sites).with_labels(labels)
@@ -181,25 +181,51 @@ pub(crate) fn of_blocks(keep: impl Fn(&Block) -> bool) -> Snapshot {
         counters.sample_interval = 1;
         let taken_at = SystemTime::now();
         let (stacks, mut sites, labels) = store::get()
-            .map(|store| collect(store, keep))
+            .map(|store| {
+                collect(store, |visit| {
+                    store.live.for_each(|block| {
+                        if keep(block) {
+                            visit(block);
+                        }
+                    });
+                })
+            })
             .unwrap_or_default();
-        sites.retain(|site| site.inuse.samples > 0);
-        for site in &mut sites {
-            site.alloc = site.inuse;
-        }
+        leave_inuse(&mut sites);
         Snapshot::from_parts(taken_at, taken_at, counters, stacks, sites).with_labels(labels)
     })
 }
 
+/// These blocks, which were alive at some moment, as a snapshot in which nothing
+/// else was ever allocated.
+pub(crate) fn of_list(blocks: &[Block]) -> Snapshot {
+    thread::untracked(|| {
+        let taken_at = SystemTime::now();
+        let since = thread::installed_since().map_or(taken_at, os::wall_time);
+        let (stacks, mut sites, labels) = store::get()
+            .map(|store| collect(store, |visit| blocks.iter().for_each(visit)))
+            .unwrap_or_default();
+        leave_inuse(&mut sites);
+        let since = since.min(taken_at);
+        Snapshot::from_parts(taken_at, since, store::counters(), stacks, sites).with_labels(labels)
+    })
+}
+
+/// Leaves what is in use, as if nothing else had been allocated.
+fn leave_inuse(sites: &mut Vec<Site>) {
+    sites.retain(|site| site.inuse.samples > 0);
+    for site in sites {
+        site.alloc = site.inuse;
+    }
+}
+
 type Parts = (Vec<Stack>, Vec<Site>, Vec<Vec<(String, String)>>);
 
-fn collect(store: &Store, keep: impl Fn(&Block) -> bool) -> Parts {
+/// All sites, with those blocks in use that `each` visits.
+fn collect(store: &Store, each: impl FnOnce(&mut dyn FnMut(&Block))) -> Parts {
     // Live blocks first: whatever is seen alive was counted before.
     let mut inuse: HashMap<SiteId, Inuse> = HashMap::new();
-    store.live.for_each(|block| {
-        if !keep(block) {
-            return;
-        }
+    each(&mut |block| {
         let of_site = inuse.entry(SiteId(block.site)).or_default();
         let tally = match block.mark.holder() {
             Some(holder) => of_site.held(holder),

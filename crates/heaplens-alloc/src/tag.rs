@@ -81,7 +81,8 @@ impl Shape {
 pub(crate) enum Kind {
     /// Small, align ≤ 8, no mark: certainly not sampled.
     Ordinary,
-    /// 8 mod 16: sampled, or of at most eight bytes; see [`is_marked`].
+    /// 8 mod 16: sampled, or of at most eight bytes; see [`is_marked`]. In a what-if
+    /// child, any.
     Odd,
     /// Align > 8; see [`is_marked`].
     Aligned,
@@ -89,10 +90,11 @@ pub(crate) enum Kind {
     Large,
 }
 
-/// The kind of a block, by three tests that compile to six instructions.
+/// The kind of a block, by three tests that compile to six instructions. `odd` is
+/// the word of the allocator's [`Gate`](crate::retained::gate::Gate).
 #[inline(always)]
-pub(crate) fn kind(ptr: *const u8, size: usize, align: usize) -> Kind {
-    if ptr.addr() & OFFSET != 0 {
+pub(crate) fn kind(ptr: *const u8, size: usize, align: usize, odd: usize) -> Kind {
+    if ptr.addr() & odd != 0 {
         Kind::Odd
     } else if align > 8 {
         Kind::Aligned
@@ -147,10 +149,10 @@ mod tests {
             let (size, align) = (layout.size(), layout.align());
             prop_assert_eq!(bears_mark(size, align), shape != Shape::Plain);
             if bears_mark(size, align) {
-                prop_assert!(kind(ptr, size, align) != Kind::Ordinary);
+                prop_assert!(kind(ptr, size, align, OFFSET) != Kind::Ordinary);
                 prop_assert!(is_marked(ptr, size, align));
             } else {
-                prop_assert!(matches!(kind(ptr, size, align), Kind::Aligned | Kind::Large));
+                prop_assert!(matches!(kind(ptr, size, align, OFFSET), Kind::Aligned | Kind::Large));
             }
             prop_assert_eq!(ptr.addr() % align, 0);
             prop_assert!(offset + size <= inner.size());
@@ -161,7 +163,7 @@ mod tests {
         #[test]
         fn ordinary_blocks_are_not_looked_up(size in 9usize..PAGE, slot in 1usize..1 << 20) {
             let ptr = std::ptr::without_provenance(slot * 16);
-            prop_assert_eq!(kind(ptr, size, 8), Kind::Ordinary);
+            prop_assert_eq!(kind(ptr, size, 8, OFFSET), Kind::Ordinary);
         }
     }
 
