@@ -240,12 +240,24 @@ unsafe fn alloc_zeroed<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A
 unsafe fn dealloc_odd<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
     // SAFETY: by the caller's promise.
     unsafe {
-        if this.gate.is_open() {
-            heap::dealloc(ptr, layout(size, align));
-        } else if tag::is_marked(ptr, size, align) {
-            record::dealloc(&this.inner, ptr, layout(size, align));
+        if tag::is_odd_and_marked(ptr, size, this.gate.word()) {
+            dealloc_marked(ptr, size, align, this);
         } else {
             this.inner.dealloc(ptr, layout(size, align));
+        }
+    }
+}
+
+/// A block at an address that is odd and marked. In a what-if child any block.
+#[cold]
+#[inline(never)]
+unsafe fn dealloc_marked<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        if this.gate.is_open() {
+            heap::dealloc(ptr, layout(size, align));
+        } else {
+            record::dealloc(&this.inner, ptr, layout(size, align));
         }
     }
 }

@@ -124,6 +124,14 @@ pub(crate) fn is_marked(ptr: *const u8, size: usize, align: usize) -> bool {
     }
 }
 
+/// The same for a block that is [`Kind::Odd`] by this word, which is all of them in a
+/// what-if child: there it is true. So the one test does for both.
+#[inline(always)]
+pub(crate) fn is_odd_and_marked(ptr: *const u8, size: usize, odd: usize) -> bool {
+    // An address with the bit of 8 is in no page below 8.
+    size > 8 || ptr.addr() & (PAGE - 1) <= odd
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +172,25 @@ mod tests {
         fn ordinary_blocks_are_not_looked_up(size in 9usize..PAGE, slot in 1usize..1 << 20) {
             let ptr = std::ptr::without_provenance(slot * 16);
             prop_assert_eq!(kind(ptr, size, 8, OFFSET), Kind::Ordinary);
+        }
+    }
+
+    proptest! {
+        /// Of odd blocks the short test says what the long one does, and in a child
+        /// everything is looked at.
+        #[test]
+        fn odd_blocks_are_told_by_one_test(size in 1usize..100, slot in 0usize..1 << 20) {
+            let ptr = std::ptr::without_provenance(slot * 16 + OFFSET);
+            let marked = is_marked(ptr, size, 8);
+            prop_assert_eq!(is_odd_and_marked(ptr, size, OFFSET), marked);
+        }
+
+        #[test]
+        fn a_child_looks_at_everything(layout in layouts(), address in 1usize..1 << 40) {
+            let ptr = std::ptr::without_provenance(address);
+            let (size, align) = (layout.size(), layout.align());
+            prop_assert_eq!(kind(ptr, size, align, usize::MAX), Kind::Odd);
+            prop_assert!(is_odd_and_marked(ptr, size, usize::MAX));
         }
     }
 
