@@ -67,7 +67,7 @@ fn what_is_held_is_estimated_without_bias() {
 }
 
 static LEDGER: Ledger<System> = Ledger::new(System);
-static REFUSED: Alloc<&Ledger<System>> = Alloc::with(&LEDGER);
+static REFUSED: Alloc<&Ledger<System>> = Alloc::with(&LEDGER).max_overhead_ppm(0);
 
 /// A block that could not be resized is the same block, and held as before.
 #[test]
