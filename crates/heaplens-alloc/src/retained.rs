@@ -78,9 +78,9 @@
 //!
 //! # Cost
 //!
-//! The calling thread is paused by the fork, for 20 to 30 ms a GiB of resident memory,
-//! and other threads that map memory meanwhile wait too. The child takes about a
-//! microsecond an entry of a nested map. Memory grows by the pages that destructors
+//! The calling thread is paused by the fork, for 20 to 60 ms a GiB of resident memory,
+//! and other threads that map memory meanwhile wait too. The child takes some 80 ns a
+//! block. Memory grows by the pages that destructors
 //! write to, such as those of reference counts, and otherwise by some hundred KiB.
 //! Nothing where nobody asks: on x86-64 a free takes as many instructions as without
 //! this, on aarch64 three more.

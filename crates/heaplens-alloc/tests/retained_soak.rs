@@ -34,7 +34,7 @@ fn entries(of: &str) -> usize {
 fn status(of: &str) -> u64 {
     let text = fs::read_to_string("/proc/self/status").expect("a status");
     let line = text.lines().find_map(|line| line.strip_prefix(of));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
+    let number = line.and_then(|line| line.split_whitespace().next());
     number
         .and_then(|number| number.parse().ok())
         .expect("a number")

@@ -10,7 +10,7 @@ use crate::os;
 #[non_exhaustive]
 pub struct Limits {
     /// From the fork to the answer. A child that takes longer is killed. 10 seconds
-    /// by default: about a microsecond an entry of a nested map, four times that where
+    /// by default, enough for a hundred million blocks, or a quarter of that where
     /// the program is not optimised.
     pub time: Duration,
     /// Bytes of memory that the child may add to what the process takes: pages that
