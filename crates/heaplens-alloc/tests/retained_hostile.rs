@@ -629,3 +629,89 @@ fn handlers_are_not_run() {
         }
     }
 }
+
+/// A handler that reaps whatever child there is takes no answer away, and a subreaper
+/// gets no orphans.
+#[test]
+fn handlers_that_reap_and_subreapers() {
+    extern "C" fn reap(_: libc::c_int) {
+        // SAFETY: what a handler may do.
+        while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
+    }
+    let _turn = alone();
+    // SAFETY: a handler that may be one, and is taken off again.
+    let before = unsafe {
+        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+        libc::signal(libc::SIGCHLD, reap as *const () as usize)
+    };
+    let value = hostile(|| {});
+    let answers: Vec<_> = (0..20).map(|_| attempt(&*value, limits())).collect();
+    // SAFETY: as it was.
+    unsafe {
+        libc::signal(libc::SIGCHLD, before);
+        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+    }
+    defuse(value);
+    for answer in answers {
+        assert_eq!(answer.expect("an answer").bytes, BYTES as u64);
+    }
+}
+
+/// Asks on a thread of its own that has a seccomp filter: a system call fails with
+/// EPERM there, if its first argument is this one.
+fn with_filter(call: libc::c_long, first: Option<u32>) -> Result<Retained, RetainedError> {
+    let op = |code, k, jf| libc::sock_filter { code, jt: 0, jf, k };
+    let refuse = op(0x06, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0);
+    let allow = op(0x06, libc::SECCOMP_RET_ALLOW, 0);
+    let number = op(0x20, 0, 0);
+    let mut program = match first {
+        None => vec![number, op(0x15, call as u32, 1), refuse, allow],
+        Some(first) => vec![
+            number,
+            op(0x15, call as u32, 3),
+            op(0x20, 16, 0),
+            op(0x15, first, 1),
+            refuse,
+            allow,
+        ],
+    };
+    let ask = move || {
+        let filter = libc::sock_fprog {
+            len: program.len() as u16,
+            filter: program.as_mut_ptr(),
+        };
+        // SAFETY: a valid program, which the kernel copies; it is this thread's alone.
+        unsafe {
+            assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+            let how = libc::SECCOMP_MODE_FILTER;
+            assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, how, &raw const filter), 0);
+        }
+        let value = vec![0u8; 1000];
+        start(&value, limits()).and_then(heaplens_alloc::retained::Measurement::finish)
+    };
+    std::thread::spawn(ask).join().expect("no panic")
+}
+
+/// A program that is closed in itself gets an answer, or hears what is in the way.
+#[test]
+fn programs_with_a_filter_of_their_own() {
+    let _turn = alone();
+    allow_what_if(true);
+    let errno = libc::EPERM;
+    let answer = with_filter(libc::SYS_ptrace, None);
+    assert_eq!(answer.expect("nothing is in the way").bytes, 1000);
+    let refused = with_filter(libc::SYS_prctl, Some(libc::PR_SET_SECCOMP as u32));
+    let step = "to install a seccomp filter";
+    let expected = RetainedError::NotClosedIn { step, errno };
+    assert_eq!(refused.expect_err("no filter"), expected);
+    let refused = with_filter(libc::SYS_pidfd_open, None).expect_err("no descriptor");
+    assert!(
+        matches!(refused, RetainedError::Unsupported { .. }),
+        "{refused}"
+    );
+    let refused = with_filter(libc::SYS_socketpair, None).expect_err("no pipe");
+    let call = "socketpair";
+    assert_eq!(refused, RetainedError::System { call, errno });
+    assert_no_children();
+    assert_eq!(ask(&vec![0u8; 10]).bytes, 10);
+}

@@ -50,3 +50,8 @@ fn samples() {
 fn values_that_know_their_place() {
     what_if::values_that_know_their_place();
 }
+
+#[test]
+fn holders() {
+    what_if::holders();
+}

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
+use heaplens_alloc::holder::{Holder, Part};
 use heaplens_alloc::retained::{Limits, Retained, start};
 use heaplens_alloc::{allow_what_if, set_sample_interval, snapshot};
 
@@ -395,4 +396,27 @@ pub(crate) fn values_that_know_their_place() {
     value.own.set(&raw const value);
     assert_eq!(ask(&value).bytes, 10);
     assert_eq!(value.content.as_deref(), Some("0123456789"));
+}
+
+/// What is known of who holds a sampled block is known of it here too.
+pub(crate) fn holders() {
+    let _turn = alone();
+    let holder = Holder::register("map", "what-if").expect("a free one");
+    set_sample_interval(1);
+    let held = {
+        let _scope = holder.enter(Part::Contents);
+        vec![vec![1u8; 700], vec![2u8; 800]]
+    };
+    let other = vec![3u8; 900];
+    set_sample_interval(0);
+    let answer = ask(&(held, other));
+    let bytes_of = |labels: &[(String, String)]| -> f64 {
+        let rows = answer.sampled.sites.iter();
+        let same = rows.filter(|row| answer.sampled.labels[row.labels] == labels);
+        same.map(|row| row.inuse.bytes).sum()
+    };
+    let label = [("map".to_owned(), "what-if".to_owned())];
+    let table = 2 * size_of::<Vec<u8>>();
+    assert!((bytes_of(&label) - (1500 + table) as f64).abs() < 1e-6);
+    assert!((bytes_of(&[]) - 900.0).abs() < 1e-6);
 }
