@@ -22,6 +22,12 @@ impl Drop for ErrnoGuard {
     }
 }
 
+/// This thread's `errno`.
+pub(crate) fn errno() -> i32 {
+    // SAFETY: always points to this thread's errno.
+    unsafe { *libc::__errno_location() }
+}
+
 /// Reserves `len` bytes of zeroed private memory, committed page by page as
 /// they are touched. `None` if the system refuses.
 #[cfg(not(miri))]
@@ -106,6 +112,11 @@ pub(crate) fn clear_event(event: libc::c_int) {
     // SAFETY: eight bytes that are valid for writing. It fails only if the event
     // was not signalled.
     unsafe { libc::read(event, (&raw mut count).cast(), size_of::<u64>()) };
+}
+
+/// CPU time that this process has taken, in nanoseconds.
+pub(crate) fn cpu_now() -> u64 {
+    clock(libc::CLOCK_PROCESS_CPUTIME_ID)
 }
 
 /// Wall-clock time in nanoseconds since 1970.
@@ -210,4 +221,19 @@ pub(crate) fn read_file(path: &std::ffi::CStr) -> Vec<u8> {
         libc::close(file);
     }
     content
+}
+
+/// The beginning of a file, as much as one read gives; how long that is. Allocates
+/// nothing.
+pub(crate) fn read_once(path: &std::ffi::CStr, into: &mut [u8]) -> Option<usize> {
+    // SAFETY: a descriptor of our own; `into` is valid for writing its length.
+    unsafe {
+        let file = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if file < 0 {
+            return None;
+        }
+        let count = libc::read(file, into.as_mut_ptr().cast(), into.len());
+        libc::close(file);
+        usize::try_from(count).ok()
+    }
 }

@@ -180,7 +180,7 @@ pub fn snapshot() -> Snapshot {
         if let Some(store) = store::get() {
             store.capture.refresh();
         }
-        take(|_| true)
+        take(|visit| each_live(|_| true, visit))
     })
 }
 
@@ -212,22 +212,48 @@ pub(crate) fn of_blocks(keep: impl Fn(&Block) -> bool) -> Snapshot {
 /// The blocks alive that `keep` keeps, as if nothing else had ever been allocated.
 fn alive(keep: impl Fn(&Block) -> bool) -> Snapshot {
     thread::untracked(|| {
-        let mut snapshot = take(keep);
-        snapshot.sites.retain(|site| site.inuse.samples > 0);
-        for site in &mut snapshot.sites {
-            site.alloc = site.inuse;
-        }
+        let mut snapshot = take(|visit| each_live(keep, visit));
+        leave_inuse(&mut snapshot.sites);
         snapshot
     })
 }
 
-/// All rows, with those blocks in use that `keep` keeps.
-fn take(keep: impl Fn(&Block) -> bool) -> Snapshot {
+/// These blocks, which were alive at some moment, as a snapshot in which nothing
+/// else was ever allocated.
+pub(crate) fn of_list(blocks: &[Block]) -> Snapshot {
+    thread::untracked(|| {
+        let mut snapshot = take(|visit| blocks.iter().for_each(visit));
+        leave_inuse(&mut snapshot.sites);
+        snapshot
+    })
+}
+
+/// Leaves what is in use, as if nothing else had been allocated.
+fn leave_inuse(sites: &mut Vec<Site>) {
+    sites.retain(|site| site.inuse.samples > 0);
+    for site in sites {
+        site.alloc = site.inuse;
+    }
+}
+
+/// Visits the blocks alive that `keep` keeps.
+fn each_live(keep: impl Fn(&Block) -> bool, visit: &mut dyn FnMut(&Block)) {
+    if let Some(store) = store::get() {
+        store.live.for_each(|block| {
+            if keep(block) {
+                visit(block);
+            }
+        });
+    }
+}
+
+/// All rows, with those blocks in use that `each` visits.
+fn take(each: impl FnOnce(&mut dyn FnMut(&Block))) -> Snapshot {
     let counters = store::counters();
     let taken_at = SystemTime::now();
     let since = thread::installed_since().map_or(taken_at, os::wall_time);
     let (stacks, sites, labels) = store::get()
-        .map(|store| collect(store, keep))
+        .map(|store| collect(store, each))
         .unwrap_or_default();
     let since = since.min(taken_at);
     Snapshot::from_parts(taken_at, since, counters, stacks, sites).with_labels(labels)
@@ -235,13 +261,11 @@ fn take(keep: impl Fn(&Block) -> bool) -> Snapshot {
 
 type Parts = (Vec<Stack>, Vec<Site>, Vec<Vec<(String, String)>>);
 
-fn collect(store: &Store, keep: impl Fn(&Block) -> bool) -> Parts {
+/// All sites, with those blocks in use that `each` visits.
+fn collect(store: &Store, each: impl FnOnce(&mut dyn FnMut(&Block))) -> Parts {
     // Live blocks first: whatever is seen alive was counted before.
     let mut inuse: HashMap<SiteId, Inuse> = HashMap::new();
-    store.live.for_each(|block| {
-        if !keep(block) {
-            return;
-        }
+    each(&mut |block| {
         let of_site = inuse.entry(SiteId(block.site)).or_default();
         let tally = match block.mark.holder() {
             Some(holder) => of_site.held(holder),

@@ -11,6 +11,8 @@ pub(crate) mod program;
 pub(crate) mod random;
 pub(crate) mod shadow;
 pub(crate) mod symbols;
+pub(crate) mod truth;
+pub(crate) mod what_if;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
