@@ -44,6 +44,7 @@
 mod ages;
 mod arena;
 mod base;
+pub mod cgroup;
 mod config;
 pub mod counters;
 mod filter;
@@ -94,7 +95,7 @@ pub use jemalloc::Jemalloc;
 pub use label::{LabelExt, LabelScope, Labelled, Labels, MAX_LABEL_KEY, MAX_LABEL_VALUE, label};
 pub use label_sets::{MAX_LABEL_SETS, MAX_LABELS};
 pub use lifetimes::{ByAge, Lifetimes, SiteLifetimes, lifetimes};
-pub use retained::{allow_what_if, retained};
+pub use retained::{allow_what_if, is_what_if_allowed, retained};
 pub use snapshot::{Site, Snapshot, Stack, snapshot, survivors};
 pub use stacks::StackKind;
 pub use stats::{AllocatorStats, SizeClass, StatsSource, allocator_stats};

@@ -237,3 +237,23 @@ pub(crate) fn read_once(path: &std::ffi::CStr, into: &mut [u8]) -> Option<usize>
         usize::try_from(count).ok()
     }
 }
+
+/// The number at this place among those that a file has, separated by what is no
+/// digit.
+pub(crate) fn number_in(text: &[u8], place: usize) -> Option<u64> {
+    let digits = text.split(|byte| !byte.is_ascii_digit()).nth(place)?;
+    (!digits.is_empty()).then(|| {
+        digits.iter().fold(0u64, |number, digit| {
+            number
+                .saturating_mul(10)
+                .saturating_add(u64::from(digit - b'0'))
+        })
+    })
+}
+
+/// Bytes of a page.
+pub(crate) fn page_size() -> u64 {
+    // SAFETY: takes a number and gives one.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).unwrap_or(4096)
+}

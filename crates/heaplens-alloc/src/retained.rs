@@ -43,7 +43,8 @@
 //! away if there is more than 16 MiB of it or it is a device's. Signals are blocked, no
 //! handler and no panic hook of the program runs, no exit handler either. It is the
 //! first that the kernel kills when memory runs out, and is killed when it takes longer
-//! or more memory than its [`Limits`].
+//! or more memory than its [`Limits`], or than half of what the process's control groups
+//! leave. Where they leave next to nothing, there is no child ([`RetainedError::NoRoom`]).
 //!
 //! | a destructor | the answer |
 //! |---|---|
@@ -53,7 +54,7 @@
 //! | takes a lock that was free at the fork | exact |
 //! | takes a lock that another thread held, waits for another thread, sleeps for long | [`RetainedError::TimedOut`] |
 //! | recurses too deeply | [`RetainedError::StackOverflow`] |
-//! | aborts, or touches shared memory that was taken away | [`RetainedError::Crashed`] |
+//! | aborts, touches shared memory that was taken away, or makes a system call that destructors do not make (`ptrace`, `mount`, …) | [`RetainedError::Crashed`] |
 //! | ends the process | [`RetainedError::Exited`] |
 //!
 //! # Safety, and why it must be allowed
@@ -98,6 +99,7 @@ mod memory;
 mod pipe;
 mod process;
 mod report;
+mod room;
 mod seccomp;
 mod shared;
 mod signals;

@@ -228,6 +228,48 @@ pub(crate) fn of_list(blocks: &[Block]) -> Snapshot {
     })
 }
 
+impl Snapshot {
+    /// Adds the rows of another snapshot, in both of which is only what is in use. Rows
+    /// of one stack and the same labels become one.
+    pub(crate) fn add_inuse(&mut self, other: Snapshot) {
+        let mut stacks: HashMap<Stack, usize> = HashMap::new();
+        for (index, stack) in self.stacks.iter().enumerate() {
+            stacks.entry(stack.clone()).or_insert(index);
+        }
+        let row = |site: &Site| (site.stack, site.size_class, site.labels);
+        let mut rows: HashMap<_, usize> = self
+            .sites
+            .iter()
+            .map(row)
+            .zip(0..self.sites.len())
+            .collect();
+        for mut site in other.sites {
+            let (Some(stack), Some(labels)) =
+                (other.stacks.get(site.stack), other.labels.get(site.labels))
+            else {
+                continue;
+            };
+            site.stack = *stacks.entry(stack.clone()).or_insert_with(|| {
+                self.stacks.push(stack.clone());
+                self.stacks.len() - 1
+            });
+            let known = self.labels.iter().position(|of| of == labels);
+            site.labels = known.unwrap_or_else(|| {
+                self.labels.push(labels.clone());
+                self.labels.len() - 1
+            });
+            let at = *rows.entry(row(&site)).or_insert(self.sites.len());
+            match self.sites.get_mut(at) {
+                Some(known) => {
+                    known.inuse.add(&site.inuse);
+                    known.alloc = known.inuse;
+                }
+                None => self.sites.push(site),
+            }
+        }
+    }
+}
+
 /// Leaves what is in use, as if nothing else had been allocated.
 fn leave_inuse(sites: &mut Vec<Site>) {
     sites.retain(|site| site.inuse.samples > 0);

@@ -5,123 +5,27 @@ mod common;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::mem::ManuallyDrop;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::panic;
-use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use common::alone;
-use common::truth::{Truth, held};
+use common::hostile::{
+    BYTES, Shared, TIMED_OUT, attempt, contents, defuse, failure, hostile, last_error, path, soon,
+    succeeds,
+};
+use common::truth::Truth;
 use common::what_if::{ask, limits};
-use heaplens_alloc::retained::{Limits, Retained, RetainedError, start};
-use heaplens_alloc::{Alloc, allow_what_if};
+use heaplens_alloc::Alloc;
+use heaplens_alloc::retained::RetainedError;
 
 #[global_allocator]
 static ALLOC: Truth<Alloc<std::alloc::System>> = Truth(Alloc::with(std::alloc::System));
-
-/// Runs `f` when it is dropped, and owns some bytes.
-struct Hostile<F: FnMut()> {
-    f: Option<F>,
-    _bytes: Vec<u8>,
-}
-
-const BYTES: usize = 12_345;
-
-impl<F: FnMut()> Drop for Hostile<F> {
-    fn drop(&mut self) {
-        if let Some(f) = &mut self.f {
-            f();
-        }
-    }
-}
-
-/// A hostile value that is not dropped by itself: not when a test fails either.
-fn hostile<F: FnMut()>(f: F) -> ManuallyDrop<Hostile<F>> {
-    ManuallyDrop::new(Hostile {
-        f: Some(f),
-        _bytes: vec![7; BYTES],
-    })
-}
-
-/// Makes a value harmless and drops it.
-fn defuse<F: FnMut()>(value: ManuallyDrop<Hostile<F>>) {
-    ManuallyDrop::into_inner(value).f = None;
-}
-
-/// Hostile values as what they are.
-fn contents<F: FnMut()>(values: &[ManuallyDrop<Hostile<F>>]) -> &[Hostile<F>] {
-    // SAFETY: the wrapper has the layout of what it wraps.
-    unsafe { &*(std::ptr::from_ref(values) as *const [Hostile<F>]) }
-}
-
-/// Descriptors of this process.
-fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").expect("descriptors").count()
-}
-
-/// Asks, and fails if anything is left behind.
-fn attempt<T: ?Sized>(value: &T, limits: Limits) -> Result<Retained, RetainedError> {
-    allow_what_if(true);
-    let before = (descriptors(), held());
-    let result = start(value, limits).and_then(heaplens_alloc::retained::Measurement::finish);
-    assert_eq!(descriptors(), before.0);
-    if result.is_err() {
-        assert_eq!(held(), before.1);
-    }
-    assert_no_children();
-    result
-}
-
-fn assert_no_children() {
-    // SAFETY: waits for nothing.
-    let waited = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
-    let error = std::io::Error::last_os_error();
-    assert_eq!((waited, error.raw_os_error()), (-1, Some(libc::ECHILD)));
-}
-
-/// What a hostile value fails with. The value is not dropped for real.
-fn failure<F: FnMut()>(f: F, limits: Limits) -> RetainedError {
-    let value = hostile(f);
-    let failure = attempt(&*value, limits).expect_err("it cannot end well");
-    defuse(value);
-    assert!(failure.to_string().len() > 20);
-    // The next one is not harmed.
-    assert_eq!(ask(&vec![0u8; 10]).bytes, 10);
-    failure
-}
-
-/// A hostile value that is dropped completely all the same. It may check in its
-/// destructor what it sees: a panic there would show.
-fn succeeds<F: FnMut()>(f: F) {
-    let value = hostile(f);
-    let answer = attempt(&*value, limits()).unwrap_or_else(|error| panic!("{error}"));
-    assert!(!answer.is_lower_bound, "a check in the destructor failed");
-    assert_eq!((answer.bytes, answer.blocks), (BYTES as u64, 1));
-    defuse(value);
-}
-
-fn soon() -> Limits {
-    limits().with_time(Duration::from_millis(300))
-}
-
-const TIMED_OUT: RetainedError = RetainedError::TimedOut {
-    limit: Duration::from_millis(300),
-};
-
-fn last_error() -> Option<i32> {
-    std::io::Error::last_os_error().raw_os_error()
-}
-
-/// A path that no other test has.
-fn path(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("heaplens-{name}-{}", std::process::id()))
-}
 
 #[test]
 fn panics_give_a_lower_bound() {
@@ -146,24 +50,6 @@ fn panics_give_a_lower_bound() {
         let caught = panic::catch_unwind(|| panic::panic_any(7u8));
         assert!(caught.is_err());
     });
-}
-
-/// The program's hook is not run, and is there afterwards.
-#[test]
-fn the_panic_hook_stays() {
-    static CALLS: AtomicU32 = AtomicU32::new(0);
-    let _turn = alone();
-    let before = panic::take_hook();
-    panic::set_hook(Box::new(|_| {
-        CALLS.fetch_add(1, Ordering::Relaxed);
-        std::thread::sleep(Duration::from_secs(3600));
-    }));
-    let value = hostile(|| panic!("in a destructor"));
-    let answer = attempt(&*value, limits());
-    panic::set_hook(before);
-    assert!(answer.expect("figures").is_lower_bound);
-    assert_eq!(CALLS.load(Ordering::Relaxed), 0);
-    defuse(value);
 }
 
 #[test]
@@ -423,38 +309,6 @@ fn recurse(depth: u64) -> u64 {
     }
 }
 
-/// A mapping that is shared with whoever has it, too.
-struct Shared {
-    start: *mut libc::c_void,
-    len: usize,
-}
-
-impl Shared {
-    fn new(len: usize) -> Self {
-        let (access, kind) = (
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_SHARED | libc::MAP_ANONYMOUS,
-        );
-        // SAFETY: a mapping of its own.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), len, access, kind, -1, 0) };
-        assert_ne!(start, libc::MAP_FAILED);
-        Shared { start, len }
-    }
-
-    fn word(&self) -> &AtomicU64 {
-        // SAFETY: aligned, and lives as long as the mapping.
-        unsafe { &*self.start.cast() }
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.word().fetch_add(1, Ordering::Relaxed);
-        // SAFETY: nothing refers to it any more.
-        unsafe { libc::munmap(self.start, self.len) };
-    }
-}
-
 #[test]
 fn shared_memory_is_out_of_reach() {
     let _turn = alone();
@@ -524,194 +378,4 @@ fn a_broken_answer_is_refused() {
         }
     };
     assert_eq!(failure(writes, limits()), RetainedError::Garbled);
-}
-
-#[test]
-fn one_at_a_time_and_only_if_allowed() {
-    let _turn = alone();
-    allow_what_if(false);
-    let refused = heaplens_alloc::retained(&7).expect_err("not allowed");
-    assert_eq!(refused, RetainedError::NotAllowed);
-    allow_what_if(true);
-    let value = vec![1u8; 100];
-    let first = start(&value, limits()).expect("a child");
-    assert_eq!(
-        start(&value, limits()).expect_err("one at a time"),
-        RetainedError::Busy
-    );
-    // The value is free once the fork is over, and another thread may wait.
-    drop(value);
-    let finished = std::thread::spawn(|| first.finish())
-        .join()
-        .expect("no panic");
-    assert_eq!(finished.expect("an answer").bytes, 100);
-    // Given up half-way.
-    let value = hostile(|| std::thread::sleep(Duration::from_secs(3600)));
-    let given_up = start(&*value, limits()).expect("a child");
-    drop(given_up);
-    defuse(value);
-    assert_no_children();
-    assert_eq!(ask(&[Box::new(1u8)]).blocks, 1);
-    // A child has no children of its own.
-    succeeds(|| {
-        let nested = heaplens_alloc::retained(&7).expect_err("one at a time");
-        assert_eq!(nested, RetainedError::Busy);
-    });
-}
-
-/// A destructor that runs because of a panic may not ask.
-#[test]
-fn not_while_panicking() {
-    struct Asks(mpsc::Sender<RetainedError>);
-    impl Drop for Asks {
-        fn drop(&mut self) {
-            let refused = heaplens_alloc::retained(&1).expect_err("it is panicking");
-            self.0.send(refused).expect("it is received");
-        }
-    }
-    let _turn = alone();
-    allow_what_if(true);
-    let (send, receive) = mpsc::channel();
-    let asks = Asks(send);
-    let result = panic::catch_unwind(panic::AssertUnwindSafe(move || {
-        let _asks = asks;
-        panic::resume_unwind(Box::new(()));
-    }));
-    assert!(result.is_err());
-    assert_eq!(receive.recv(), Ok(RetainedError::Panicking));
-}
-
-/// A program that ignores SIGCHLD, or reaps all children itself, has its answers: only
-/// how a child without one ended is not known.
-#[test]
-fn programs_that_reap_children_themselves() {
-    let _turn = alone();
-    // SAFETY: a disposition that is put back.
-    let before = unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
-    let value = hostile(|| {});
-    let answer = attempt(&*value, limits());
-    let exits = hostile(|| std::process::exit(3));
-    let lost = attempt(&*exits, limits());
-    // SAFETY: as it was.
-    unsafe { libc::signal(libc::SIGCHLD, before) };
-    assert_eq!(answer.expect("an answer").bytes, BYTES as u64);
-    assert_eq!(lost.expect_err("no answer"), RetainedError::Lost);
-    defuse(value);
-    defuse(exits);
-}
-
-/// Handlers of the program do not run in a child: they would write to its pipes.
-#[test]
-fn handlers_are_not_run() {
-    static RUNS: AtomicU32 = AtomicU32::new(0);
-    extern "C" fn handler(_: libc::c_int) {
-        RUNS.fetch_add(1, Ordering::Relaxed);
-    }
-    let _turn = alone();
-    let shared = Shared::new(4096);
-    for signal in [libc::SIGUSR1, libc::SIGABRT] {
-        // SAFETY: a handler that does what a handler may, and is put back.
-        let before = unsafe { libc::signal(signal, handler as *const () as usize) };
-        let value = hostile(|| {
-            // SAFETY: to itself.
-            unsafe { libc::raise(signal) };
-            assert_eq!(RUNS.load(Ordering::Relaxed), 0);
-            shared.word().store(1, Ordering::Relaxed);
-        });
-        let answer = attempt(&*value, limits());
-        // SAFETY: as it was.
-        unsafe { libc::signal(signal, before) };
-        defuse(value);
-        let crashed = RetainedError::Crashed { signal };
-        match signal {
-            libc::SIGABRT => assert_eq!(answer.expect_err("it aborts"), crashed),
-            _ => assert!(!answer.expect("an answer").is_lower_bound),
-        }
-    }
-}
-
-/// A handler that reaps whatever child there is takes no answer away, and a subreaper
-/// gets no orphans.
-#[test]
-fn handlers_that_reap_and_subreapers() {
-    extern "C" fn reap(_: libc::c_int) {
-        // SAFETY: what a handler may do.
-        while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
-    }
-    let _turn = alone();
-    // SAFETY: a handler that may be one, and is taken off again.
-    let before = unsafe {
-        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-        libc::signal(libc::SIGCHLD, reap as *const () as usize)
-    };
-    let value = hostile(|| {});
-    let answers: Vec<_> = (0..20).map(|_| attempt(&*value, limits())).collect();
-    // SAFETY: as it was.
-    unsafe {
-        libc::signal(libc::SIGCHLD, before);
-        libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
-    }
-    defuse(value);
-    for answer in answers {
-        assert_eq!(answer.expect("an answer").bytes, BYTES as u64);
-    }
-}
-
-/// Asks on a thread of its own that has a seccomp filter: a system call fails with
-/// EPERM there, if its first argument is this one.
-fn with_filter(call: libc::c_long, first: Option<u32>) -> Result<Retained, RetainedError> {
-    let op = |code, k, jf| libc::sock_filter { code, jt: 0, jf, k };
-    let refuse = op(0x06, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0);
-    let allow = op(0x06, libc::SECCOMP_RET_ALLOW, 0);
-    let number = op(0x20, 0, 0);
-    let mut program = match first {
-        None => vec![number, op(0x15, call as u32, 1), refuse, allow],
-        Some(first) => vec![
-            number,
-            op(0x15, call as u32, 3),
-            op(0x20, 16, 0),
-            op(0x15, first, 1),
-            refuse,
-            allow,
-        ],
-    };
-    let ask = move || {
-        let filter = libc::sock_fprog {
-            len: program.len() as u16,
-            filter: program.as_mut_ptr(),
-        };
-        // SAFETY: a valid program, which the kernel copies; it is this thread's alone.
-        unsafe {
-            assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-            let how = libc::SECCOMP_MODE_FILTER;
-            assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, how, &raw const filter), 0);
-        }
-        let value = vec![0u8; 1000];
-        start(&value, limits()).and_then(heaplens_alloc::retained::Measurement::finish)
-    };
-    std::thread::spawn(ask).join().expect("no panic")
-}
-
-/// A program that is closed in itself gets an answer, or hears what is in the way.
-#[test]
-fn programs_with_a_filter_of_their_own() {
-    let _turn = alone();
-    allow_what_if(true);
-    let errno = libc::EPERM;
-    let answer = with_filter(libc::SYS_ptrace, None);
-    assert_eq!(answer.expect("nothing is in the way").bytes, 1000);
-    let refused = with_filter(libc::SYS_prctl, Some(libc::PR_SET_SECCOMP as u32));
-    let step = "to install a seccomp filter";
-    let expected = RetainedError::NotClosedIn { step, errno };
-    assert_eq!(refused.expect_err("no filter"), expected);
-    let refused = with_filter(libc::SYS_pidfd_open, None).expect_err("no descriptor");
-    assert!(
-        matches!(refused, RetainedError::Unsupported { .. }),
-        "{refused}"
-    );
-    let refused = with_filter(libc::SYS_socketpair, None).expect_err("no pipe");
-    let call = "socketpair";
-    assert_eq!(refused, RetainedError::System { call, errno });
-    assert_no_children();
-    assert_eq!(ask(&vec![0u8; 10]).bytes, 10);
 }

@@ -1,5 +1,5 @@
-//! Ten thousand what-if drops, of values of all kinds: nothing is left behind. And what
-//! one costs. Both by `--run-ignored` alone.
+//! What-if drops again and again, of values of all kinds: nothing is left behind. As many
+//! as `HEAPLENS_SOAK_RUNS` says (`scripts/soak-retained`), otherwise a few hundred.
 
 mod common;
 
@@ -16,7 +16,13 @@ use heaplens_alloc::{Alloc, allow_what_if, counters};
 #[global_allocator]
 static ALLOC: Truth<Alloc> = Truth(Alloc::new().sample_interval(4096).max_overhead_ppm(0));
 
-const RUNS: usize = 10_000;
+/// How many, unless the environment says.
+const RUNS: usize = 240;
+
+fn runs() -> usize {
+    let asked = std::env::var("HEAPLENS_SOAK_RUNS").ok();
+    asked.map_or(RUNS, |runs| runs.parse().expect("a number of runs"))
+}
 
 struct OnDrop(fn());
 
@@ -84,18 +90,21 @@ fn mixture(run: usize, map: &impl Sized) {
 }
 
 #[test]
-#[ignore = "takes minutes"]
 fn nothing_is_left_behind() {
     let _turn = alone();
     allow_what_if(true);
     let shared = Arc::new(vec![0u8; 1 << 20]);
     let map = sessions(300, &shared);
-    (0..100).for_each(|run| mixture(run, &map));
+    (0..80).for_each(|run| mixture(run, &map));
     let before = (inventory(), status("VmRSS:"));
-    (0..RUNS).for_each(|run| mixture(run, &map));
+    let runs = runs();
+    (0..runs).for_each(|run| mixture(run, &map));
     let after = (inventory(), status("VmRSS:"));
     assert_eq!(before.0, after.0);
-    println!("resident before {} kB, after {} kB", before.1, after.1);
+    println!(
+        "{runs} runs; {:?} before and after; resident {} kB before, {} kB after",
+        before.0, before.1, after.1
+    );
     assert!(
         after.1 < before.1 + 4096,
         "the allocator's own slack at the most"
@@ -103,48 +112,4 @@ fn nothing_is_left_behind() {
     // SAFETY: waits for nothing.
     let waited = unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) };
     assert_eq!(waited, -1, "a zombie");
-}
-
-/// CPU time of this thread.
-fn cpu() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // SAFETY: valid for writing; the clock exists on every Linux.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) };
-    Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32)
-}
-
-/// Prints what a what-if drop costs, at some sizes.
-#[test]
-#[ignore = "prints figures"]
-fn costs() {
-    let _turn = alone();
-    heaplens_alloc::set_sample_interval(512 << 10);
-    allow_what_if(true);
-    let shared = Arc::new(vec![0u8; 1 << 20]);
-    for count in [1000, 50_000, 200_000] {
-        let map = sessions(count, &shared);
-        for _ in 0..3 {
-            let before = cpu();
-            let measurement = start(&map, limits()).expect("a child");
-            let paused = cpu() - before;
-            let answer = measurement.finish().expect("an answer");
-            let gib = status("VmRSS:") as f64 / f64::from(1 << 20);
-            println!(
-                "{count} entries, {} bytes in {} blocks, {gib:.3} GiB resident: pause {:?} ({paused:?} of CPU, {:.1} ms/GiB), \
-                 child {:?} ({:.0} ns an entry), {} faults, {:?} in all, {} samples",
-                answer.bytes,
-                answer.blocks,
-                answer.pause,
-                paused.as_secs_f64() * 1e3 / gib,
-                answer.child_cpu,
-                answer.child_cpu.as_nanos() as f64 / count as f64,
-                answer.child_faults,
-                answer.duration,
-                answer.sampled.totals().inuse.samples,
-            );
-        }
-    }
 }

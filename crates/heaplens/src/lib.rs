@@ -6,7 +6,6 @@ mod agent;
 mod auth;
 mod body;
 mod builder;
-mod cgroup;
 mod clients;
 mod config;
 #[cfg(test)]

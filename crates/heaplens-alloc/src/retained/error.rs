@@ -22,6 +22,13 @@ pub enum RetainedError {
     Busy,
     /// This thread is panicking: a destructor that panics too would abort.
     Panicking,
+    /// The control groups leave too little memory for a child.
+    NoRoom {
+        /// Bytes that they leave.
+        headroom: u64,
+        /// Bytes that there must be.
+        needed: u64,
+    },
     /// A system call of this process failed.
     System {
         /// Which.
@@ -98,6 +105,11 @@ impl fmt::Display for RetainedError {
                 "this thread is panicking, so a destructor that panics would abort: ask \
                  outside of destructors",
             ),
+            RetainedError::NoRoom { headroom, needed } => write!(
+                f,
+                "the memory limit of this process's control group leaves {headroom} bytes, and \
+                 a child needs {needed}: ask while the process takes less, or raise the limit"
+            ),
             RetainedError::System { call, errno } => {
                 write!(f, "{call} failed: {}", cause(errno))
             }
@@ -120,6 +132,12 @@ impl fmt::Display for RetainedError {
             RetainedError::StackOverflow => f.write_str(
                 "destructors used up the stack of the child, as they would that of this \
                  thread: the value is nested too deeply to be dropped recursively",
+            ),
+            RetainedError::Crashed {
+                signal: libc::SIGSYS,
+            } => f.write_str(
+                "a destructor made a system call that no destructor is expected to make, and \
+                 the child was killed for it: this value cannot be measured",
             ),
             RetainedError::Crashed { signal } => write!(
                 f,

@@ -114,15 +114,8 @@ fn alarm(seconds: u64) -> Result<(), i32> {
 fn address_space() -> Option<u64> {
     let mut text = [0u8; 32];
     let len = os::read_once(STATM, &mut text)?;
-    let digits = text.get(..len)?.split(|byte| !byte.is_ascii_digit()).next();
-    let pages = digits?.iter().fold(0u64, |number, digit| {
-        number
-            .saturating_mul(10)
-            .saturating_add(u64::from(digit - b'0'))
-    });
-    // SAFETY: takes a number and gives one.
-    let page = u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).ok()?;
-    Some(pages.saturating_mul(page))
+    let pages = os::number_in(text.get(..len)?, 0)?;
+    Some(pages.saturating_mul(os::page_size()))
 }
 
 const STATM: &CStr = c"/proc/self/statm";

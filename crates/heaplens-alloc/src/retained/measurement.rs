@@ -11,7 +11,9 @@ use super::limits::Limits;
 use super::pipe::{self, Reader};
 use super::process::{self, Ending, Process};
 use super::report::{self, Retained};
+use super::room;
 use super::signals::Blocked;
+use crate::os;
 use crate::thread;
 
 /// One at a time: two children could take twice the memory, and each pauses a thread.
@@ -52,9 +54,6 @@ pub struct Measurement {
 /// How often the memory of a child is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Bytes of a page on x86-64, and the least of one on aarch64.
-const PAGE: u64 = 4096;
-
 impl Measurement {
     /// Forks a child that calls `drop_value`.
     ///
@@ -70,6 +69,7 @@ impl Measurement {
         let gate = Key::find().ok_or(RetainedError::NotInstalled)?;
         let turn = Turn::take()?;
         let started = Instant::now();
+        let limits = room::bounded(limits)?;
         // Better found out before there is a child.
         process::descriptor_of(std::process::id().cast_signed())
             .map_err(|_| RetainedError::Unsupported { what: "Linux 5.4" })?;
@@ -169,7 +169,7 @@ impl Measurement {
     fn check_memory(&self, process: &Process) -> Result<(), RetainedError> {
         let limit = self.limits.memory;
         match process.pages_taken() {
-            Some(pages) if pages.saturating_mul(PAGE) > limit => {
+            Some(pages) if pages.saturating_mul(os::page_size()) > limit => {
                 Err(RetainedError::TooMuchMemory { limit })
             }
             _ => Ok(()),

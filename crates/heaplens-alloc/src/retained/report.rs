@@ -37,6 +37,56 @@ pub struct Retained {
     pub child_faults: u64,
 }
 
+impl Retained {
+    /// An answer put together from parts, for tools that read recorded ones and for
+    /// tests: of these totals and sampled blocks, without classes and times.
+    pub fn from_parts(bytes: u64, blocks: u64, sampled: Snapshot) -> Self {
+        Retained {
+            bytes,
+            blocks,
+            classes: Vec::new(),
+            sampled,
+            is_lower_bound: false,
+            duration: Duration::ZERO,
+            pause: Duration::ZERO,
+            child_cpu: Duration::ZERO,
+            child_faults: 0,
+        }
+    }
+
+    /// Adds what another value retains, so that the answer is that of two drops, each for
+    /// itself: what the two share is in neither. Times and faults add up, but for the
+    /// longer pause.
+    pub fn add(&mut self, other: Retained) {
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.blocks = self.blocks.saturating_add(other.blocks);
+        for class in other.classes {
+            self.add_class(class);
+        }
+        self.sampled.add_inuse(other.sampled);
+        self.is_lower_bound |= other.is_lower_bound;
+        self.duration += other.duration;
+        self.pause = self.pause.max(other.pause);
+        self.child_cpu += other.child_cpu;
+        self.child_faults = self.child_faults.saturating_add(other.child_faults);
+    }
+
+    fn add_class(&mut self, class: RetainedClass) {
+        let place = self
+            .classes
+            .binary_search_by_key(&class.size_class, |of| of.size_class);
+        match place {
+            Ok(at) => {
+                if let Some(known) = self.classes.get_mut(at) {
+                    known.blocks = known.blocks.saturating_add(class.blocks);
+                    known.bytes = known.bytes.saturating_add(class.bytes);
+                }
+            }
+            Err(at) => self.classes.insert(at, class),
+        }
+    }
+}
+
 /// Blocks of about one size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

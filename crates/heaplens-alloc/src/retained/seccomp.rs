@@ -1,76 +1,19 @@
 //! The filter that keeps a child to itself.
 //!
 //! Allowed is what works on the child's own memory, threads' bookkeeping, and clocks.
-//! All else that destructors do fails with `EPERM`: most ignore it, so that the drop
-//! goes on and the count stays complete. What no destructor has any business with
-//! ends the child. `mmap` gives private memory only, `mprotect` makes nothing writable,
-//! so that shared memory cannot be had back (see [`super::shared`]).
+//! What ordinary destructors do besides, such as closing a file, fails with `EPERM`:
+//! most ignore it, so that the drop goes on and the count stays complete. Everything
+//! else ends the child (see [`calls`]). `mmap` gives private memory only, `mprotect`
+//! makes nothing writable, so that shared memory cannot be had back (see
+//! [`super::shared`]), and no thread of another process is woken.
+
+mod calls;
 
 use libc::{c_long, sock_filter};
 
+use calls::{ADVICE, ALLOWED, REFUSED};
+
 use crate::os;
-
-/// May be called with any arguments.
-const ALLOWED: [c_long; 22] = [
-    libc::SYS_munmap,
-    libc::SYS_mremap,
-    libc::SYS_brk,
-    // glibc aborts if it is refused this one.
-    libc::SYS_futex,
-    libc::SYS_membarrier,
-    libc::SYS_gettid,
-    libc::SYS_getpid,
-    libc::SYS_getcpu,
-    libc::SYS_sched_yield,
-    libc::SYS_getrandom,
-    libc::SYS_getrusage,
-    libc::SYS_clock_gettime,
-    libc::SYS_clock_getres,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_nanosleep,
-    libc::SYS_gettimeofday,
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_sigaltstack,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-];
-
-/// End the child.
-const DEADLY: [c_long; 19] = [
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_process_madvise,
-    libc::SYS_userfaultfd,
-    libc::SYS_bpf,
-    libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_reboot,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_pivot_root,
-    libc::SYS_setns,
-];
-
-/// Advice that touches nothing but the mappings of the caller.
-const ADVICE: [i32; 8] = [
-    libc::MADV_NORMAL,
-    libc::MADV_WILLNEED,
-    libc::MADV_DONTNEED,
-    libc::MADV_FREE,
-    libc::MADV_HUGEPAGE,
-    libc::MADV_NOHUGEPAGE,
-    libc::MADV_DONTDUMP,
-    libc::MADV_DODUMP,
-];
 
 #[cfg(target_arch = "x86_64")]
 const ARCH: u32 = 0xc000_003e;
@@ -83,12 +26,15 @@ const FOREIGN_NUMBERS: u32 = 0x4000_0000;
 
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const REFUSE: u32 = libc::SECCOMP_RET_ERRNO | libc::EPERM as u32;
+/// glibc takes this from a wake-up for one of its own races, and aborts at any other.
+const NO_WAKE: u32 = libc::SECCOMP_RET_ERRNO | libc::EFAULT as u32;
 const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 
 const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
 const AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
 const ANY_BIT: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
+const AND: u16 = 0x54; // BPF_ALU | BPF_AND | BPF_K
 const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 
 /// Offsets in `struct seccomp_data`; arguments by their lower halves, which is all
@@ -103,9 +49,10 @@ const fn argument(index: u32) -> u32 {
 const THE_PIPE: u32 = u32::MAX;
 const THE_CHILD: u32 = u32::MAX - 1;
 
-/// Operations: the frame, the two lists, and `mmap`, `mprotect`, `madvise` and the three
-/// of [`conditional`] that are judged alike.
-const LEN: usize = 7 + 2 * (ALLOWED.len() + DEADLY.len()) + 6 + 5 + (3 + 2 * ADVICE.len()) + 3 * 5;
+/// Operations: the frame, the two lists, and `mmap`, `mprotect`, `madvise`, `futex` and the
+/// three of [`conditional`] that are judged alike.
+const LEN: usize =
+    7 + 2 * (ALLOWED.len() + calls::refused()) + (6 + 5 + 10 + 3 * 5) + (3 + 2 * ADVICE.len());
 
 /// The filter, but for the two values.
 static PROGRAM: [sock_filter; LEN] = program();
@@ -158,13 +105,17 @@ const fn program() -> [sock_filter; LEN] {
         program.when(ALLOWED[index] as u32, ALLOW);
         index += 1;
     }
-    index = 0;
-    while index < DEADLY.len() {
-        program.when(DEADLY[index] as u32, KILL);
-        index += 1;
-    }
     conditional(&mut program);
-    program.push(op(RETURN, REFUSE));
+    let mut group = 0;
+    while group < REFUSED.len() {
+        index = 0;
+        while index < REFUSED[group].len() {
+            program.when(REFUSED[group][index] as u32, REFUSE);
+            index += 1;
+        }
+        group += 1;
+    }
+    program.push(op(RETURN, KILL));
     assert!(program.len == LEN);
     program.ops
 }
@@ -200,6 +151,16 @@ const fn conditional(program: &mut Program) {
         index += 1;
     }
     program.push(op(RETURN, REFUSE));
+
+    // Of what others may share only waits. glibc aborts if it may not wait.
+    program.case(libc::SYS_futex, 9);
+    program.push(op(LOAD, argument(1)));
+    program.push(jump(ANY_BIT, libc::FUTEX_PRIVATE_FLAG as u32, 0, 1));
+    program.push(op(RETURN, ALLOW));
+    program.push(op(AND, libc::FUTEX_CMD_MASK as u32));
+    program.when(libc::FUTEX_WAIT as u32, ALLOW);
+    program.when(libc::FUTEX_WAIT_BITSET as u32, ALLOW);
+    program.push(op(RETURN, NO_WAKE));
 
     // `write` to the pipe; signals to itself, which is how it aborts.
     let own: [(c_long, u32); 3] = [
@@ -283,6 +244,10 @@ mod tests {
                 0x15 => loaded == k,
                 0x35 => loaded >= k,
                 0x45 => loaded & k != 0,
+                0x54 => {
+                    loaded &= k;
+                    continue;
+                }
                 0x06 => return k,
                 other => panic!("{other:#x}"),
             };
@@ -310,29 +275,58 @@ mod tests {
         assert_eq!(ours(-1, [0; 6]), KILL);
     }
 
-    /// Every number that the kernel may know: allowed by the list or by its arguments.
+    /// Every number that the kernel may know: what is in no list ends the child.
     #[test]
-    fn all_else_is_refused() {
+    fn all_else_ends_the_child() {
         let judged = [
             libc::SYS_mmap,
             libc::SYS_mprotect,
             libc::SYS_madvise,
+            libc::SYS_futex,
             libc::SYS_write,
             libc::SYS_tgkill,
             libc::SYS_tkill,
         ];
         for number in 0..1000 {
-            let expected = if ALLOWED.contains(&number) {
-                ALLOW
-            } else if DEADLY.contains(&number) {
-                KILL
-            } else {
-                REFUSE
+            let is_refused = REFUSED.iter().any(|group| group.contains(&number));
+            let expected = match (ALLOWED.contains(&number), is_refused) {
+                (true, false) => ALLOW,
+                (false, true) => REFUSE,
+                (false, false) => KILL,
+                (true, true) => panic!("{number} is in both lists"),
             };
-            if !judged.contains(&number) {
-                for word in [0, 1, u64::MAX] {
-                    assert_eq!(ours(number, [word; 6]), expected, "{number}");
-                }
+            if judged.contains(&number) {
+                assert_eq!(expected, KILL, "{number} is in a list");
+                continue;
+            }
+            for word in [0, 1, u64::MAX] {
+                assert_eq!(ours(number, [word; 6]), expected, "{number}");
+            }
+        }
+        for number in [
+            libc::SYS_ptrace,
+            libc::SYS_process_vm_writev,
+            libc::SYS_pidfd_getfd,
+            libc::SYS_userfaultfd,
+            libc::SYS_bpf,
+            libc::SYS_mount,
+            libc::SYS_setns,
+            libc::SYS_reboot,
+        ] {
+            assert_eq!(ours(number, [0; 6]), KILL, "{number}");
+        }
+    }
+
+    #[test]
+    fn nobody_else_is_woken() {
+        let clock = libc::FUTEX_CLOCK_REALTIME;
+        for command in 0..=20 {
+            let waits = [libc::FUTEX_WAIT, libc::FUTEX_WAIT_BITSET].contains(&command);
+            let expected = if waits { ALLOW } else { NO_WAKE };
+            for flags in [0, clock] {
+                assert_eq!(ours(libc::SYS_futex, with(1, command | flags)), expected);
+                let private = command | flags | libc::FUTEX_PRIVATE_FLAG;
+                assert_eq!(ours(libc::SYS_futex, with(1, private)), ALLOW);
             }
         }
     }

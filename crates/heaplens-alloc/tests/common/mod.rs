@@ -5,6 +5,7 @@ pub(crate) mod blocks;
 pub(crate) mod estimate;
 pub(crate) mod fake;
 pub(crate) mod holders;
+pub(crate) mod hostile;
 pub(crate) mod labels;
 pub(crate) mod ledger;
 pub(crate) mod program;
