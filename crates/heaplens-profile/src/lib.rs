@@ -51,6 +51,7 @@ pub mod model;
 mod names;
 pub mod pprof;
 pub mod proto;
+mod retained;
 pub mod rfc3339;
 mod rows;
 mod source;
@@ -68,4 +69,5 @@ pub use model::{
     Variances,
 };
 pub use pprof::{DecodeError, DefaultType};
+pub use retained::{MAP_LABEL, RETAINED_KINDS};
 pub use symbolize::{Frame, Symbolizer};
