@@ -54,8 +54,10 @@ pub mod proto;
 mod retained;
 pub mod rfc3339;
 mod rows;
+mod site_id;
 mod source;
 mod stacks;
+mod symbol_table;
 pub mod symbolize;
 pub mod text;
 pub mod trim;
@@ -70,4 +72,5 @@ pub use model::{
 };
 pub use pprof::{DecodeError, DefaultType};
 pub use retained::{MAP_LABEL, RETAINED_KINDS};
+pub use site_id::{SiteId, SiteIdError, SiteIds};
 pub use symbolize::{Frame, Symbolizer};

@@ -8,7 +8,7 @@ use heaplens_profile::{LIFETIME_KINDS, RETAINED_KINDS};
 use super::duration::duration;
 use super::pairs::{Rules, pairs};
 use super::seconds::seconds;
-use super::selection::{Selection, label};
+use super::selection::{Selection, label, site};
 use super::{BadParameter, quoted};
 
 /// How a profile is written.
@@ -58,6 +58,7 @@ const COMMON: &[&str] = &[
     "ignore",
     "map",
     "label",
+    "site",
     "older",
     "seconds",
     "inuse",
@@ -104,6 +105,7 @@ const LIFETIMES: Rules<'_> = Rules {
         "focus",
         "ignore",
         "label",
+        "site",
         "symbolize",
         "inverted",
     ]],
@@ -231,6 +233,7 @@ impl HeapQuery {
             "ignore" => self.selection.ignore = Some(value),
             "map" => self.map = Some(value),
             "label" => self.selection.labels.push(label(&value)?),
+            "site" => self.selection.site = Some(site(&value)?),
             "older" => self.older = Some(duration("older", &value)?),
             "symbolize" => self.unsymbolized = symbolize(&value)?,
             "inverted" => self.inverted = flag("inverted", &value)?,
@@ -260,7 +263,7 @@ impl HeapQuery {
             ),
             (
                 self.unsymbolized && self.selection.by_name(),
-                "focus and ignore look at names, which symbolize=none leaves out",
+                "focus, ignore and site need names, which symbolize=none leaves out",
             ),
             (
                 inuse.is_some() && self.seconds.is_none(),
@@ -390,6 +393,7 @@ mod tests {
                 focus: Some("a|b".to_owned()),
                 ignore: Some("^c".to_owned()),
                 labels: vec![pair("tenant", "a:b"), pair("map", "x")],
+                site: None,
             }
         );
         assert!(asked("symbolize=none").unsymbolized);
@@ -404,7 +408,7 @@ mod tests {
             (
                 "foo=1",
                 "unknown parameter \"foo\"; known are format, debug, type, focus, ignore, map, \
-                 label, older, seconds, inuse, symbolize, inverted",
+                 label, site, older, seconds, inuse, symbolize, inverted",
             ),
             ("base=window", "unknown parameter \"base\""),
             ("x=1", "unknown parameter \"x\""),
@@ -418,6 +422,8 @@ mod tests {
             ("format=text&seconds=1", "incompatible"),
             ("format=text&type=inuse_space", "incompatible"),
             ("older=5m&seconds=1", "incompatible"),
+            ("site=41", "must be 16 hexadecimal digits"),
+            ("site=00000000000000aa&symbolize=none", "leaves out"),
             ("older=5", "must be a duration such as"),
             ("type=space", "must be one of alloc_objects, alloc_space"),
             ("type=", "must be one of"),
