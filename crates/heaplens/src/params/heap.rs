@@ -137,7 +137,6 @@ impl HeapQuery {
     pub(crate) fn of_retained(query: Option<&str>) -> Result<Self, BadParameter> {
         let mut asked = HeapQuery {
             format: Format::Json,
-            kind: Some(DEFAULT_RETAINED),
             ..HeapQuery::default()
         };
         let (mut is_profile, mut is_told) = (false, false);
@@ -158,7 +157,9 @@ impl HeapQuery {
                 "parameters other than format are of profiles: give format=pprof, folded or svg",
             ));
         }
-        asked.consistent(None)
+        let mut asked = asked.consistent(None)?;
+        asked.kind.get_or_insert(DEFAULT_RETAINED);
+        Ok(asked)
     }
 
     /// Of `/debug/heap`: each once (`label` as often as wanted) and well formed.
