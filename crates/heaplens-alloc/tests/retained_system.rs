@@ -28,6 +28,17 @@ fn shared_values() {
 }
 
 #[test]
+fn foreign_containers() {
+    what_if::foreign_containers();
+}
+
+#[test]
+#[ignore = "takes a gigabyte: run scripts/soak-retained"]
+fn ten_million_entries() {
+    what_if::ten_million_entries();
+}
+
+#[test]
 fn cycles() {
     what_if::cycles();
 }

@@ -6,9 +6,12 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 
+use bytes::Bytes;
+use dashmap::DashMap;
 use heaplens_alloc::holder::{Holder, Part};
 use heaplens_alloc::retained::{Limits, Retained, start};
 use heaplens_alloc::{allow_what_if, set_sample_interval, snapshot};
+use moka::sync::Cache;
 
 use super::alone;
 use super::random::Random;
@@ -228,6 +231,56 @@ pub(crate) fn shared_values() {
         "not the control block"
     );
     assert!(weak.upgrade().is_none());
+}
+
+/// Containers of other crates, with reference counts and vtables of their own.
+pub(crate) fn foreign_containers() {
+    let _turn = alone();
+    let whole = Bytes::from(vec![1u8; 10_000]);
+    // Shared from here on: a part and the whole refer to one block.
+    let part = whole.slice(100..200);
+    assert_eq!(ask(&part).bytes, 0, "the whole keeps it");
+    drop(whole);
+    check("a part of bytes", part);
+    check("bytes", {
+        let bytes = |number| Bytes::from(vec![number as u8; number % 500]);
+        (0..2000)
+            .map(|number| (number, bytes(number)))
+            .collect::<HashMap<usize, Bytes>>()
+    });
+
+    let map: Arc<DashMap<usize, String>> = Arc::new(DashMap::new());
+    (0..2000).for_each(|number| drop(map.insert(number, "x".repeat(number % 300))));
+    let other = Arc::clone(&map);
+    assert_eq!(ask(&map).bytes, 0, "another Arc keeps it");
+    assert!(ask(&*map).bytes > 100_000, "the content of the Arc");
+    drop(other);
+    check("dashmap", map);
+
+    let cache: Arc<Cache<usize, Vec<u8>>> = Arc::new(Cache::new(5000));
+    (0..2000).for_each(|number| cache.insert(number, vec![7; number % 300]));
+    cache.run_pending_tasks();
+    assert_eq!(cache.entry_count(), 2000);
+    let handle = Cache::clone(&cache);
+    assert_eq!(ask(&*cache).bytes, 0, "another handle keeps it");
+    drop(handle);
+    assert!(ask(&*cache).bytes > 250_000, "the content of the Arc");
+    check("moka", cache);
+}
+
+/// As large as maps of services come.
+pub(crate) fn ten_million_entries() {
+    let _turn = alone();
+    let entries = 0..10_000_000u64;
+    let map: HashMap<u64, Box<[u8]>> = entries
+        .map(|key| (key, vec![key as u8; 1 + key as usize % 50].into()))
+        .collect();
+    let answer = check("ten million entries", map);
+    assert_eq!(answer.blocks, 10_000_001);
+    println!(
+        "{} bytes in {} blocks: pause {:?}, child {:?}, {} faults",
+        answer.bytes, answer.blocks, answer.pause, answer.child_cpu, answer.child_faults
+    );
 }
 
 pub(crate) fn cycles() {
