@@ -69,41 +69,41 @@ fn measure(count: usize) -> Result<(), RetainedError> {
         last = Some(answer);
     }
     let Some(last) = last else { return Ok(()) };
-    let (gib, pause) = (resident_gib(), median(pauses));
-    println!(
-        "{count:>10} {:>13} {:>10} {gib:>9.2} {pause:>9.2} {:>12.1} {:>10.0} {:>8.1} {faults:>8} {:>9.1} {:>8}",
-        last.bytes,
-        last.blocks,
-        pause / gib,
-        median(cpu.clone()),
-        median(cpu) * count as f64 / last.blocks as f64,
-        median(whole),
-        last.sampled.totals().inuse.samples,
-    );
+    let gib = resident_gib();
+    let shortest = pauses.iter().copied().fold(f64::INFINITY, f64::min);
+    let (pause, cpu) = (median(pauses), median(cpu));
+    row([
+        count.to_string(),
+        last.bytes.to_string(),
+        last.blocks.to_string(),
+        format!("{gib:.2}"),
+        format!("{pause:.2}"),
+        format!("{:.1}", pause / gib),
+        format!("{:.1}", shortest / gib),
+        format!("{cpu:.0}"),
+        format!("{:.1}", cpu * count as f64 / last.blocks as f64),
+        faults.to_string(),
+        format!("{:.1}", median(whole)),
+        last.sampled.totals().inuse.samples.to_string(),
+    ]);
     Ok(())
+}
+
+fn row<T: std::fmt::Display>(cells: [T; 12]) {
+    let cells = cells.map(|cell| format!("{cell:>10}"));
+    println!("{}", cells.join(" "));
 }
 
 fn main() -> Result<(), RetainedError> {
     allow_what_if(true);
-    println!("medians of {ROUNDS} answers; faults: the most of any");
-    println!(
-        "{:>10} {:>13} {:>10} {:>9} {:>9} {:>12} {:>10} {:>8} {:>8} {:>9} {:>8}",
-        "entries",
-        "bytes",
-        "blocks",
-        "resident",
-        "pause",
-        "pause",
-        "child",
-        "child",
-        "child",
-        "answer",
-        "samples"
-    );
-    println!(
-        "{:>10} {:>13} {:>10} {:>9} {:>9} {:>12} {:>10} {:>8} {:>8} {:>9} {:>8}",
-        "", "", "", "GiB", "ms", "ms/GiB", "ns/entry", "ns/block", "faults", "ms", ""
-    );
+    println!("medians of {ROUNDS} answers; \"shortest\" the shortest pause, faults the most of any");
+    row([
+        "entries", "bytes", "blocks", "resident", "pause", "pause", "shortest", "child", "child",
+        "faults", "answer", "samples",
+    ]);
+    row([
+        "", "", "", "GiB", "ms", "ms/GiB", "ms/GiB", "ns/entry", "ns/block", "", "ms", "",
+    ]);
     for count in [1_000, 10_000, 100_000, 1_000_000] {
         measure(count)?;
     }

@@ -23,7 +23,7 @@ pub use inquiry::MAX_MEASURED;
 
 /// Measures what the maps and probed containers of a group retain, exactly: bytes that
 /// dropping each of them now would free, and where those were allocated. What that means,
-/// and what it does not count, is said of [`heaplens_alloc::retained`]; it must be
+/// and what it does not count, is said of [`heaplens_alloc::retained`](mod@heaplens_alloc::retained); it must be
 /// allowed by [`heaplens_alloc::allow_what_if`].
 ///
 /// ```
