@@ -57,6 +57,7 @@ mod names;
 pub mod offline;
 pub mod pprof;
 pub mod proto;
+mod retained;
 pub mod rfc3339;
 mod rows;
 mod site_id;
@@ -77,5 +78,6 @@ pub use model::{
     Variances,
 };
 pub use pprof::{DecodeError, DefaultType};
+pub use retained::{MAP_LABEL, RETAINED_KINDS};
 pub use site_id::{SiteId, SiteIdError, SiteIds};
 pub use symbolize::{Frame, Symbolizer};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use heaplens_profile::LIFETIME_KINDS;
 use heaplens_profile::diff::Inuse;
+use heaplens_profile::{LIFETIME_KINDS, RETAINED_KINDS};
 
 use super::duration::duration;
 use super::pairs::{Rules, pairs};
@@ -85,12 +85,17 @@ const FLAMEGRAPH: Rules<'_> = Rules {
 /// What is freed tells of churn; what is alive is in the heap profile.
 const DEFAULT_LIFETIME: &str = "freed_space";
 
+const DEFAULT_RETAINED: &str = "retained_space";
+
 const KINDS: [&str; 4] = [
     "alloc_objects",
     "alloc_space",
     "inuse_objects",
     "inuse_space",
 ];
+
+/// Of a profile of what a map retains, too.
+const RETAINED: Rules<'_> = LIFETIMES;
 
 /// Of a profile of lifetimes, which is of all that was allocated.
 const LIFETIMES: Rules<'_> = Rules {
@@ -126,6 +131,35 @@ impl HeapQuery {
             }
         }
         asked.consistent(None)
+    }
+
+    /// Of `/debug/maps/{name}/retained`: figures unless a profile is asked for.
+    pub(crate) fn of_retained(query: Option<&str>) -> Result<Self, BadParameter> {
+        let mut asked = HeapQuery {
+            format: Format::Json,
+            ..HeapQuery::default()
+        };
+        let (mut is_profile, mut is_told) = (false, false);
+        for (name, value) in pairs(query, &RETAINED)? {
+            match name {
+                "format" => {
+                    asked.format = written(&value)?;
+                    is_profile = !matches!(asked.format, Format::Json | Format::Text);
+                    continue;
+                }
+                "type" => asked.kind = Some(one_of(&value, RETAINED_KINDS)?),
+                name => asked.take(name, value)?,
+            }
+            is_told = true;
+        }
+        if is_told && !is_profile {
+            return Err(BadParameter::because(
+                "parameters other than format are of profiles: give format=pprof, folded or svg",
+            ));
+        }
+        let mut asked = asked.consistent(None)?;
+        asked.kind.get_or_insert(DEFAULT_RETAINED);
+        Ok(asked)
     }
 
     /// Of `/debug/heap`: each once (`label` as often as wanted) and well formed.
@@ -271,7 +305,10 @@ fn debug(value: &str) -> Result<bool, BadParameter> {
     }
 }
 
-fn one_of(value: &str, kinds: [&'static str; 4]) -> Result<&'static str, BadParameter> {
+fn one_of<const N: usize>(
+    value: &str,
+    kinds: [&'static str; N],
+) -> Result<&'static str, BadParameter> {
     let found = kinds.into_iter().find(|kind| *kind == value);
     found.ok_or_else(|| invalid(value, "type", &format!("one of {}", kinds.join(", "))))
 }

@@ -1,5 +1,13 @@
-//! The memory limit that the kernel enforces: the tightest of the process's
+//! The memory that the kernel lets this process take: the tightest limit of its
 //! control groups and of all above them.
+//!
+//! ```
+//! use heaplens_alloc::cgroup;
+//!
+//! if let (Some(limit), Some(headroom)) = (cgroup::memory_limit(), cgroup::memory_headroom()) {
+//!     assert!(headroom <= limit);
+//! }
+//! ```
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,17 +16,35 @@ use std::path::{Path, PathBuf};
 const UNLIMITED: u64 = 1 << 60;
 
 /// The limit in bytes; `None` if there is none, or none that can be read. A few
-/// reads of small files, some 50 µs.
-pub(crate) fn memory_limit() -> Option<u64> {
-    let read = |path: &Path| fs::read_to_string(path).ok();
-    let groups = read(Path::new("/proc/self/cgroup"))?;
-    let mounts = read(Path::new("/proc/self/mountinfo"))?;
-    tightest(&groups, &mounts, read)
+/// reads of small files, some 50 µs. Allocates.
+pub fn memory_limit() -> Option<u64> {
+    let groups = groups_of(&text(GROUPS)?, &text(MOUNTS)?);
+    tightest(&groups, read)
 }
 
-/// As [`memory_limit`], from the text of `/proc/self/cgroup` and
-/// `/proc/self/mountinfo` and with a way to read the files of the groups.
-fn tightest(groups: &str, mounts: &str, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+/// Bytes that the process and the others of its groups may still take before the
+/// kernel kills one of them; `None` if there is no limit, or none that can be read. Of
+/// what they take, files that were not used for long do not count: the kernel gives
+/// those back first. As [`memory_limit`], some 100 µs.
+pub fn memory_headroom() -> Option<u64> {
+    let groups = groups_of(&text(GROUPS)?, &text(MOUNTS)?);
+    least_headroom(&groups, read)
+}
+
+const GROUPS: &str = "/proc/self/cgroup";
+const MOUNTS: &str = "/proc/self/mountinfo";
+
+fn text(path: &str) -> Option<String> {
+    read(Path::new(path))
+}
+
+fn read(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+/// The groups of this process that may have limits, from the text of
+/// `/proc/self/cgroup` and `/proc/self/mountinfo`.
+fn groups_of(groups: &str, mounts: &str) -> Vec<(Version, PathBuf)> {
     let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
     groups
         .lines()
@@ -27,10 +53,41 @@ fn tightest(groups: &str, mounts: &str, read: impl Fn(&Path) -> Option<String>) 
             let mount = mounts.iter().find(|mount| mount.version == member.version);
             mount.map_or_else(Vec::new, |mount| mount.directories(&member.path))
         })
-        .filter_map(|(version, directory)| read(&directory.join(version.file())))
-        .filter_map(|text| text.trim().parse::<u64>().ok())
-        .filter(|&limit| limit < UNLIMITED)
+        .collect()
+}
+
+/// The tightest limit of some groups, with a way to read their files.
+fn tightest(groups: &[(Version, PathBuf)], read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+    let limits = groups.iter();
+    limits
+        .filter_map(|(version, directory)| version.limit(directory, &read))
         .min()
+}
+
+/// What the group has left that has least left.
+fn least_headroom(
+    groups: &[(Version, PathBuf)],
+    read: impl Fn(&Path) -> Option<String>,
+) -> Option<u64> {
+    let limited = groups.iter();
+    limited
+        .filter_map(|(version, directory)| {
+            let limit = version.limit(directory, &read)?;
+            let taken = version.taken(directory, &read)?;
+            Some(limit.saturating_sub(taken))
+        })
+        .min()
+}
+
+/// The number that is all of a file.
+fn number(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
+/// The number that follows this name on a line of its own.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    number(line.strip_prefix(' ')?)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,12 +97,24 @@ enum Version {
 }
 
 impl Version {
-    /// `memory.max` says `max` for none, which is no number.
-    fn file(self) -> &'static str {
-        match self {
+    /// The limit of a group, if it has one: `memory.max` says `max` for none.
+    fn limit(self, group: &Path, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        let file = match self {
             Version::V1 => "memory.limit_in_bytes",
             Version::V2 => "memory.max",
-        }
+        };
+        number(&read(&group.join(file))?).filter(|&limit| limit < UNLIMITED)
+    }
+
+    /// What a group takes, without files that were not used for long.
+    fn taken(self, group: &Path, read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+        let (file, idle) = match self {
+            Version::V1 => ("memory.usage_in_bytes", "total_inactive_file"),
+            Version::V2 => ("memory.current", "inactive_file"),
+        };
+        let taken = number(&read(&group.join(file))?)?;
+        let details = read(&group.join("memory.stat")).unwrap_or_default();
+        Some(taken.saturating_sub(field(&details, idle).unwrap_or(0)))
     }
 }
 
@@ -144,10 +213,53 @@ mod tests {
 
     fn limit(groups: &str, mounts: &str, files: &[(&str, &str)]) -> Option<u64> {
         let files: HashMap<&str, &str> = files.iter().copied().collect();
-        tightest(groups, mounts, |path| {
+        tightest(&groups_of(groups, mounts), |path| {
             let text = files.get(path.to_str().unwrap())?;
             Some(format!("{text}\n"))
         })
+    }
+
+    fn headroom(groups: &str, mounts: &str, files: &[(&str, &str)]) -> Option<u64> {
+        let files: HashMap<&str, &str> = files.iter().copied().collect();
+        least_headroom(&groups_of(groups, mounts), |path| {
+            let text = files.get(path.to_str().unwrap())?;
+            Some(format!("{text}\n"))
+        })
+    }
+
+    #[test]
+    fn headroom_is_that_of_the_group_that_has_least() {
+        let files = [
+            ("/sys/fs/cgroup/a/b/memory.max", "1000"),
+            ("/sys/fs/cgroup/a/b/memory.current", "400"),
+            (
+                "/sys/fs/cgroup/a/b/memory.stat",
+                "anon 300\ninactive_file 100\n",
+            ),
+            ("/sys/fs/cgroup/a/memory.max", "2000"),
+            ("/sys/fs/cgroup/a/memory.current", "1900"),
+            ("/sys/fs/cgroup/a/memory.stat", "inactive_file 20"),
+            ("/sys/fs/cgroup/memory.max", "max"),
+            ("/sys/fs/cgroup/memory.current", "99999"),
+        ];
+        assert_eq!(headroom("0::/a/b\n", V2, &files), Some(120));
+        assert_eq!(headroom("0::/a/b\n", V2, &files[..3]), Some(700));
+        assert_eq!(
+            headroom("0::/a/b\n", V2, &files[..2]),
+            Some(600),
+            "no details"
+        );
+        assert_eq!(headroom("0::/a/b\n", V2, &files[..1]), None, "no usage");
+        assert_eq!(headroom("0::/\n", V2, &files), None, "no limit");
+        let full = [
+            ("/sys/fs/cgroup/memory/x/memory.limit_in_bytes", "500"),
+            ("/sys/fs/cgroup/memory/x/memory.usage_in_bytes", "700"),
+            (
+                "/sys/fs/cgroup/memory/x/memory.stat",
+                "total_inactive_file 50",
+            ),
+        ];
+        assert_eq!(headroom("4:memory:/x\n0::/\n", V1, &full), Some(0));
     }
 
     #[test]
@@ -207,7 +319,10 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "reads /proc")]
     fn that_of_this_process_can_be_read_or_is_none() {
         assert!(memory_limit().is_none_or(|limit| limit > 1 << 20));
+        let (limit, headroom) = (memory_limit(), memory_headroom());
+        assert!(headroom <= limit, "{headroom:?} of {limit:?}");
     }
 }
