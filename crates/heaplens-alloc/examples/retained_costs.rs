@@ -96,7 +96,9 @@ fn row<T: std::fmt::Display>(cells: [T; 12]) {
 
 fn main() -> Result<(), RetainedError> {
     allow_what_if(true);
-    println!("medians of {ROUNDS} answers; \"shortest\" the shortest pause, faults the most of any");
+    println!(
+        "medians of {ROUNDS} answers; \"shortest\" the shortest pause, faults the most of any"
+    );
     row([
         "entries", "bytes", "blocks", "resident", "pause", "pause", "shortest", "child", "child",
         "faults", "answer", "samples",
