@@ -19,6 +19,7 @@ mod error;
 mod fields;
 mod flight;
 mod handlers;
+mod history;
 mod host;
 #[cfg(feature = "tracing")]
 mod label_layer;
@@ -45,6 +46,7 @@ pub use agent::Agent;
 pub use builder::Builder;
 pub use config::{Config, DEFAULT_LISTEN};
 pub use error::Error;
+pub use history::DEFAULT_HISTORY_BYTES;
 #[cfg(feature = "tracing")]
 pub use label_layer::LabelLayer;
 pub use metrics::collector::Collector;
