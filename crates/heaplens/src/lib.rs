@@ -22,6 +22,7 @@ mod handlers;
 mod host;
 #[cfg(feature = "tracing")]
 mod label_layer;
+pub mod leaks;
 mod listen;
 mod map_group;
 mod memory;
