@@ -23,6 +23,7 @@ mod history;
 mod host;
 #[cfg(feature = "tracing")]
 mod label_layer;
+pub mod leaks;
 mod listen;
 mod map_group;
 mod memory;
