@@ -78,6 +78,7 @@ mod sums;
 mod tag;
 mod tally;
 mod thread;
+mod visit;
 pub mod watch;
 mod watches;
 mod word;
@@ -102,6 +103,7 @@ pub use stats::{AllocatorStats, SizeClass, StatsSource, allocator_stats};
 pub use store::counters;
 pub use tally::{Tally, Totals};
 pub use thread::{set_sample_interval, untracked};
+pub use visit::{LiveSample, each_live, each_site};
 
 /// For this project's own tests: not part of the interface.
 #[doc(hidden)]

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use crate::builder::Builder;
 use crate::config::{Config, Limits};
 use crate::error::Error;
+use crate::history;
 use crate::host::Hosts;
 use crate::listen::{self, UnixSocket};
 use crate::peak;
@@ -88,11 +89,12 @@ impl Agent {
         }
         let (stop, stopped) = oneshot::channel();
         let (ready, readiness) = mpsc::channel();
+        let history = config.history.clone();
         let signals = Blocked::all().map_err(thread_fault)?;
         let thread = thread::Builder::new()
             .name("heaplens".to_owned())
             .spawn(move || {
-                heaplens_alloc::untracked(|| serve(sockets, &server, stopped, &ready));
+                heaplens_alloc::untracked(|| serve(sockets, &server, history, stopped, &ready));
             })
             .map_err(thread_fault)?;
         drop(signals);
@@ -197,6 +199,7 @@ fn hosts(config: &Config, wanted: &str, bound: SocketAddr) -> Hosts {
 fn serve(
     sockets: Sockets,
     server: &Arc<Server>,
+    history: history::Settings,
     stopped: oneshot::Receiver<()>,
     ready: &mpsc::Sender<io::Result<()>>,
 ) {
@@ -215,6 +218,7 @@ fn serve(
             heaplens_maps::tick();
             tokio::spawn(pulse::beat(Arc::clone(server.app())));
             tokio::spawn(peak::watch(Arc::clone(server.app())));
+            tokio::spawn(history::record::run(Arc::clone(server.app()), history));
         }
         // `start()` waits for this; nobody else holds the other end.
         let _ = ready.send(accepting);

@@ -62,6 +62,21 @@ impl Builder {
         self
     }
 
+    /// Memory for `/debug/history`, in bytes: 8 MiB unless stated, 0 keeps none. What is
+    /// long ago becomes sparse first where it does not suffice. Values other than 0 are
+    /// brought into the range from 64 KiB to 1 GiB.
+    pub fn history_bytes(mut self, bytes: usize) -> Self {
+        self.told.history_bytes = Some(bytes);
+        self
+    }
+
+    /// How often the history is added to, so that tests need not wait for it.
+    #[doc(hidden)]
+    pub fn history_beat(mut self, tick: Duration, snapshot: Duration) -> Self {
+        self.told.history_beat = Some([tick, snapshot]);
+        self
+    }
+
     /// Narrows the limits, so that tests need not wait for them.
     #[doc(hidden)]
     pub fn limits(mut self, header: Duration, request: Duration, connections: usize) -> Self {
@@ -96,6 +111,7 @@ impl fmt::Debug for Builder {
             .field("token", &self.told.token.as_ref().map(|_| "hidden"))
             .field("expose_cmdline", &self.told.expose_cmdline)
             .field("what_if_drop", &self.told.what_if_drop)
+            .field("history_bytes", &self.told.history_bytes)
             .finish_non_exhaustive()
     }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use hyper::Uri;
 
 use crate::config::DEFAULT_LISTEN;
-use crate::handlers::maps;
+use crate::handlers::{history, maps};
 use crate::params::{self, BadParameter, GoQuery, HeapQuery};
 use crate::routes::{self, Route};
 use shipped::scrape::{Kind, ProfileType, Scrape};
@@ -197,6 +197,7 @@ fn broken(target: &str) -> Option<String> {
         Some(Route::Heap | Route::Allocs) => GoQuery::read(query).map(drop),
         Some(Route::DebugHeap) => HeapQuery::read(query).map(drop),
         Some(Route::Flamegraph) => HeapQuery::of_flamegraph(query, false).map(drop),
+        Some(Route::History) => history::is_query(query),
         Some(Route::Maps) => maps::is_list_query(query),
         Some(Route::Map) => maps::is_query(query),
         Some(_) => params::none(query),

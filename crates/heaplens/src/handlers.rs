@@ -8,6 +8,7 @@ pub(crate) mod flamegraph;
 pub(crate) mod health;
 pub(crate) mod heap;
 pub(crate) mod held;
+pub(crate) mod history;
 pub(crate) mod index;
 pub(crate) mod maps;
 pub(crate) mod memstats;

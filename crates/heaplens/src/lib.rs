@@ -19,10 +19,12 @@ mod fields;
 mod flight;
 mod guard;
 mod handlers;
+mod history;
 mod host;
 mod inquiries;
 #[cfg(feature = "tracing")]
 mod label_layer;
+pub mod leaks;
 mod listen;
 mod map_group;
 mod memory;
@@ -46,6 +48,7 @@ pub use agent::Agent;
 pub use builder::Builder;
 pub use config::{Config, DEFAULT_LISTEN};
 pub use error::Error;
+pub use history::DEFAULT_HISTORY_BYTES;
 #[cfg(feature = "tracing")]
 pub use label_layer::LabelLayer;
 pub use metrics::collector::Collector;

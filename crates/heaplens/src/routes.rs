@@ -16,6 +16,7 @@
 //! | `/debug/flamegraph` | GET, HEAD, POST | the same as a flame graph, SVG; of what changed since the profile that is the body of a POST |
 //! | `/debug/heap/lifetimes` | GET, HEAD | how long blocks lived, by site: what was freed and what is alive, by age; in any format but text |
 //! | `/debug/heap/peak` | GET, HEAD | pprof or text: the live heap when it was fullest |
+//! | `/debug/history` | GET, HEAD | JSON: the process's figures over time, and which snapshots there are |
 //! | `/debug/maps`, `/debug/maps/` | GET, HEAD | the groups of tracked maps, ranked; JSON or text |
 //! | `/debug/maps/{name}` | GET, HEAD | one of them; the name may have slashes in it, or be escaped as a whole |
 //! | `/debug/maps/{name}/retained` | GET, HEAD, POST | what dropping its maps would free: a POST measures it, and needs the header `X-Heaplens`; the last answer as JSON, text or a profile. A map whose own name ends in `/retained` is asked for with its slashes escaped |
@@ -39,8 +40,8 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use crate::handlers::{
-    cmdline, cpu, delta_heap, flamegraph, health, heap, index, maps, memstats, metrics, peak,
-    retained, symbol,
+    cmdline, cpu, delta_heap, flamegraph, health, heap, history, index, maps, memstats, metrics,
+    peak, retained, symbol,
 };
 use crate::params::{self, GoQuery, HeapQuery};
 use crate::respond::{self, Reply};
@@ -63,6 +64,7 @@ pub(crate) enum Route {
     Lifetimes,
     Peak,
     Flamegraph,
+    History,
     Maps,
     Map,
     Retained,
@@ -71,7 +73,7 @@ pub(crate) enum Route {
     Health,
 }
 
-const TABLE: [(&str, Route); 21] = [
+const TABLE: [(&str, Route); 22] = [
     ("/", Route::Overview),
     ("/debug/", Route::Overview),
     ("/debug/pprof", Route::PprofBare),
@@ -87,6 +89,7 @@ const TABLE: [(&str, Route); 21] = [
     ("/debug/heap/lifetimes", Route::Lifetimes),
     ("/debug/heap/peak", Route::Peak),
     ("/debug/flamegraph", Route::Flamegraph),
+    ("/debug/history", Route::History),
     ("/debug/maps", Route::Maps),
     (MAP, Route::Maps),
     ("/debug/symbolz", Route::Symbol),
@@ -100,7 +103,7 @@ const MAP: &str = "/debug/maps/";
 
 /// The paths of the table as axum writes them, for the routes that go into
 /// another program's router: all under `/debug/`, and `/metrics`.
-pub(crate) const MOUNTED: [&str; 14] = [
+pub(crate) const MOUNTED: [&str; 15] = [
     "/debug/",
     "/debug/pprof",
     "/debug/pprof/",
@@ -109,6 +112,7 @@ pub(crate) const MOUNTED: [&str; 14] = [
     "/debug/heap/lifetimes",
     "/debug/heap/peak",
     "/debug/flamegraph",
+    "/debug/history",
     "/debug/maps",
     "/debug/maps/",
     "/debug/maps/{*name}",
@@ -175,6 +179,7 @@ where
             heap::lifetimes::serve(app, HeapQuery::of_lifetimes(parts.uri.query())).await
         }
         Some(Route::Peak) => peak::serve(app, HeapQuery::read(parts.uri.query())).await,
+        Some(Route::History) => history::serve(app, parts.uri.query()).await,
         Some(Route::Cmdline) => cmdline::serve(app.expose_cmdline),
         Some(Route::Symbol) if parts.method == Method::POST => symbol::post(app, body).await,
         Some(Route::Symbol) => symbol::get(app, parts.uri.query().unwrap_or_default()).await,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::respond::{self, Reply};
 
-const PATHS: [(&str, &str); 15] = [
+const PATHS: [(&str, &str); 16] = [
     (
         "/debug/pprof/",
         "profiles, as Go's net/http/pprof serves them",
@@ -38,6 +38,10 @@ const PATHS: [(&str, &str); 15] = [
     (
         "/debug/pprof/allocs",
         "the same, viewed by what was ever allocated",
+    ),
+    (
+        "/debug/history",
+        "what was: the process's figures over time, and the snapshots for at= and base=",
     ),
     (
         "/debug/maps?format=text",

@@ -25,7 +25,7 @@ pub(crate) fn duration(name: &str, value: &str) -> Result<Duration, BadParameter
         })
 }
 
-fn milliseconds(value: &str) -> Option<u64> {
+pub(super) fn milliseconds(value: &str) -> Option<u64> {
     let mut rest = value;
     let mut sum = 0u64;
     while !rest.is_empty() {
