@@ -195,9 +195,11 @@ fn broken(target: &str) -> Option<String> {
             return Some("it is not served".to_owned());
         }
         Some(Route::Heap | Route::Allocs) => GoQuery::read(query).map(drop),
-        Some(Route::DebugHeap) => HeapQuery::read(query).map(drop),
+        Some(Route::DebugHeap | Route::Peak) => HeapQuery::read(query).map(drop),
         Some(Route::Flamegraph) => HeapQuery::of_flamegraph(query, false).map(drop),
         Some(Route::History) => history::is_query(query),
+        Some(Route::Lifetimes) => HeapQuery::of_lifetimes(query).map(drop),
+        Some(Route::Retained) => HeapQuery::of_retained(query).map(drop),
         Some(Route::Maps) => maps::is_list_query(query),
         Some(Route::Map) => maps::is_query(query),
         Some(_) => params::none(query),
