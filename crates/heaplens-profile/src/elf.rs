@@ -6,7 +6,7 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use object::{Object, ObjectSegment, ReadCache};
+use object::{CompressionFormat, Object, ObjectSection, ObjectSegment, ReadCache};
 
 /// A load segment: which part of the file belongs at which address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(crate) struct Layout {
     pub(crate) build_id: Option<String>,
     /// Whether its functions and lines are told in the file itself.
     pub(crate) has_debug_information: bool,
+    /// How many bytes its compressed sections come to when they are unpacked.
+    pub(crate) compressed: u64,
     /// Which other file tells of them, as the file says.
     pub(crate) debug_link: Option<DebugLink>,
     segments: Vec<Segment>,
@@ -59,6 +61,7 @@ impl Layout {
         Some(Layout {
             build_id: object.build_id().ok().flatten().map(hex),
             has_debug_information: object.section_by_name(".debug_info").is_some(),
+            compressed: compressed(&object),
             debug_link: debug_link(&object),
             segments,
         })
@@ -72,6 +75,25 @@ impl Layout {
             (inside < segment.size).then(|| segment.address.checked_add(inside))?
         })
     }
+}
+
+impl Layout {
+    /// Where in the file what the tables count as `address` is: the inverse of
+    /// [`Layout::address_of`].
+    pub(crate) fn offset_of(&self, address: u64) -> Option<u64> {
+        self.segments.iter().find_map(|segment| {
+            let inside = address.checked_sub(segment.address)?;
+            (inside < segment.size).then(|| segment.offset.checked_add(inside))?
+        })
+    }
+}
+
+fn compressed<'a>(object: &impl Object<'a>) -> u64 {
+    let sections = object.sections().filter_map(|section| {
+        let range = section.compressed_file_range().ok()?;
+        (range.format != CompressionFormat::None).then_some(range.uncompressed_size)
+    });
+    sections.fold(0, u64::saturating_add)
 }
 
 fn debug_link<'a>(object: &impl Object<'a>) -> Option<DebugLink> {

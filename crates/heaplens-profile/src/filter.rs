@@ -5,6 +5,7 @@ use std::fmt;
 use regex_lite::{Regex, RegexBuilder};
 
 use crate::model::{Labels, Location, Profile, Sample};
+use crate::site_id::{SiteId, SiteIds};
 
 /// Longest regular expression, in bytes.
 pub const MAX_PATTERN: usize = 1024;
@@ -23,6 +24,7 @@ pub struct Filter {
     focus: Option<Regex>,
     ignore: Option<Regex>,
     labels: Vec<(String, String)>,
+    site: Option<SiteId>,
 }
 
 /// A regular expression that cannot be used.
@@ -74,9 +76,17 @@ impl Filter {
         self
     }
 
+    /// Keeps samples of this stack.
+    #[must_use]
+    pub fn site(self, site: SiteId) -> Self {
+        let site = Some(site);
+        Filter { site, ..self }
+    }
+
     /// Whether it keeps everything.
     pub fn is_empty(&self) -> bool {
-        self.focus.is_none() && self.ignore.is_none() && self.labels.is_empty()
+        let by_name = self.focus.is_some() || self.ignore.is_some();
+        !by_name && self.labels.is_empty() && self.site.is_none()
     }
 
     /// Leaves out of `profile` what this filter does not keep, and the locations
@@ -90,6 +100,7 @@ impl Filter {
         }
         let focus = self.focus.as_ref().map(|of| matching(of, profile));
         let ignore = self.ignore.as_ref().map(|of| matching(of, profile));
+        let site = self.site.map(|site| (site, SiteIds::of(profile)));
         let on_stack = |sample: &Sample, matching: &[bool]| {
             let mut locations = sample.locations.iter();
             locations.any(|&at| matching.get(at) == Some(&true))
@@ -98,6 +109,9 @@ impl Filter {
             focus.as_ref().is_none_or(|of| on_stack(sample, of))
                 && !ignore.as_ref().is_some_and(|of| on_stack(sample, of))
                 && self.labels.iter().all(|of| has(&sample.labels, of))
+                && site
+                    .as_ref()
+                    .is_none_or(|(site, of)| of.site(sample) == *site)
         });
         profile.compact();
     }

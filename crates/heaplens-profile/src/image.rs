@@ -11,6 +11,7 @@ use crate::elf::Layout;
 use crate::model::Function;
 use crate::names;
 use crate::source::SourceRoots;
+use crate::symbol_table::SymbolTable;
 
 /// An object file with its symbols and debug information.
 pub(crate) struct Image {
@@ -23,29 +24,46 @@ pub(crate) struct Image {
     roots: OnceCell<SourceRoots>,
 }
 
+/// Most bytes of compressed sections that are unpacked, all of one file: they
+/// stay in memory while the file is open. Beyond that there are no lines.
+const MAX_UNPACKED: u64 = 64 << 20;
+
 /// A file that is read through.
 struct Part {
     path: PathBuf,
-    loader: Loader,
+    tables: Tables,
+}
+
+enum Tables {
+    /// Symbols and debug information.
+    Both(Box<Loader>),
+    Symbols(SymbolTable),
 }
 
 impl Part {
-    fn open(path: &Path) -> Option<Part> {
-        let loader = guarded(|| Loader::new(path).ok())?;
+    fn open(path: &Path, compressed: u64) -> Option<Part> {
+        let tables = if compressed > MAX_UNPACKED {
+            Tables::Symbols(guarded(|| SymbolTable::read(path))?)
+        } else {
+            Tables::Both(guarded(|| Loader::new(path).ok()).map(Box::new)?)
+        };
         Some(Part {
             path: path.to_path_buf(),
-            loader,
+            tables,
         })
     }
 
     fn symbol(&self, address: u64) -> Option<Symbol> {
-        let symbol = self.loader.find_symbol_info(address)?;
+        let (name, start) = match &self.tables {
+            Tables::Both(loader) => {
+                let symbol = loader.find_symbol_info(address)?;
+                (symbol.name().to_owned(), symbol.address())
+            }
+            Tables::Symbols(table) => table.find(address)?,
+        };
         // Debug files have versions in their names: `name@@VERSION`.
-        let (name, _) = symbol.name().split_once('@').unwrap_or((symbol.name(), ""));
-        Some(Symbol {
-            name: name.to_owned(),
-            start: symbol.address(),
-        })
+        let name = name.split('@').next().unwrap_or_default().to_owned();
+        Some(Symbol { name, start })
     }
 }
 
@@ -84,7 +102,7 @@ impl Image {
         if mapped.build_id.is_some() && layout.build_id.as_deref() != mapped.build_id {
             return None;
         }
-        let own = Part::open(path)?;
+        let own = Part::open(path, layout.compressed)?;
         let debug = if layout.has_debug_information {
             None
         } else {
@@ -93,7 +111,10 @@ impl Image {
                 build_id: layout.build_id.as_deref(),
                 link: layout.debug_link.as_ref(),
             };
-            debug_file::find(wanted, directories).and_then(|file| Part::open(&file))
+            debug_file::find(wanted, directories).and_then(|file| {
+                let compressed = Layout::read(&file)?.compressed;
+                Part::open(&file, compressed)
+            })
         };
         Some(Image {
             layout,
@@ -122,9 +143,12 @@ impl Image {
     /// first; empty without debug information.
     pub(crate) fn debug_frames(&self, address: u64) -> Vec<DebugFrame> {
         let part = self.debug.as_ref().unwrap_or(&self.own);
+        let Tables::Both(loader) = &part.tables else {
+            return Vec::new();
+        };
         guarded(|| {
             let mut found = Vec::new();
-            let mut frames = part.loader.find_frames(address).ok()?;
+            let mut frames = loader.find_frames(address).ok()?;
             while let Ok(Some(frame)) = frames.next() {
                 found.push(DebugFrame::new(frame));
             }
@@ -300,6 +324,45 @@ mod tests {
             fs::write(&path, &bytes).expect("a temporary file");
             use_all(&path);
         }
+    }
+
+    #[test]
+    fn compressed_sections_are_known_before_they_are_unpacked() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        library(folder.path());
+        let plain = folder.path().join("libfoo.so");
+        let packed = folder.path().join("packed.so");
+        let status = Command::new("objcopy")
+            .arg("--compress-debug-sections=zlib")
+            .args([&plain, &packed])
+            .status()
+            .expect("objcopy runs: install binutils");
+        assert!(status.success());
+        let layout = |path: &Path| Layout::read(path).expect("an ELF file");
+        assert_eq!(layout(&plain).compressed, 0);
+        let compressed = layout(&packed).compressed;
+        let size = fs::metadata(&plain).expect("it is there").len();
+        assert!(compressed > 0 && compressed < size, "{compressed}");
+
+        // The same names with and without what is unpacked, but no lines.
+        let whole = Part::open(&packed, compressed).expect("an ELF file");
+        let symbols = Part::open(&packed, MAX_UNPACKED + 1).expect("an ELF file");
+        assert!(matches!(symbols.tables, Tables::Symbols(_)));
+        let name = |part: &Part, address| part.symbol(address).map(|of| (of.name, of.start));
+        let (_, start) = (0..0x4000)
+            .find_map(|address| name(&whole, address).filter(|(name, _)| name == "b"))
+            .expect("a function of this name");
+        assert_eq!(name(&symbols, start), Some(("b".to_owned(), start)));
+        assert_eq!(name(&symbols, start + 3), name(&whole, start + 3));
+        assert_eq!(name(&symbols, start - 1), None);
+        let image = |own| Image {
+            layout: layout(&packed),
+            own,
+            debug: None,
+            roots: OnceCell::new(),
+        };
+        assert!(!image(whole).debug_frames(start).is_empty());
+        assert!(image(symbols).debug_frames(start).is_empty());
     }
 
     #[test]

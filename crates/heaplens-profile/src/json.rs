@@ -1,4 +1,4 @@
-//! A profile as JSON, for scripts.
+//! A profile as JSON, for scripts; written, and read back.
 //!
 //! ```json
 //! {
@@ -13,6 +13,7 @@
 //!   "totals": {"inuse_space": {"value": 829411, "standard_error": 501349.2}},
 //!   "sites": [
 //!     {
+//!       "id": "5d1c0f2a9b7e4d30",
 //!       "values": {"inuse_space": {"value": 829411, "standard_error": 501349.2}},
 //!       "samples": {"alloc": 1, "inuse": 1},
 //!       "size_class_bytes": 524288,
@@ -29,7 +30,9 @@
 //! several entries with one address all but the last were inlined. What is not
 //! known is `null`: errors and samples of a difference, lines, `object` of code
 //! outside any object. Addresses are text, since numbers of 64 bits do not
-//! survive every reader.
+//! survive every reader. `id` is a [`SiteId`].
+
+mod read;
 
 use std::fmt::Write as _;
 
@@ -37,6 +40,9 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{Location, Profile, Sample};
 use crate::rfc3339;
+use crate::site_id::{SiteId, SiteIds};
+
+pub use read::{JsonError, MAX_TEXT, read};
 
 /// The name of this schema. The number changes if something is taken out or
 /// means something else; members may be added.
@@ -61,6 +67,7 @@ pub fn render(profile: &Profile, type_index: usize) -> String {
         .iter()
         .map(|location| frames(profile, location))
         .collect();
+    let ids = SiteIds::of(profile);
     let mut left = MAX_STACKS;
     for (index, sample) in sorted(profile, type_index).into_iter().enumerate() {
         out.push_str(if index == 0 { "\n" } else { ",\n" });
@@ -69,7 +76,8 @@ pub fn render(profile: &Profile, type_index: usize) -> String {
         let length = stack.iter().map(|of| of.len() + 1).sum();
         let rest = left.checked_sub(length);
         left = rest.unwrap_or(0);
-        site(&mut out, profile, sample, rest.map(|_| stack.as_slice()));
+        let stack = rest.map(|_| stack.as_slice());
+        site(&mut out, profile, sample, ids.site(sample), stack);
     }
     out.push_str("\n]}\n");
     out
@@ -137,7 +145,7 @@ fn sorted(profile: &Profile, type_index: usize) -> Vec<&Sample> {
     samples
 }
 
-fn site(out: &mut String, profile: &Profile, sample: &Sample, stack: Option<&[&str]>) {
+fn site(out: &mut String, profile: &Profile, sample: &Sample, id: SiteId, stack: Option<&[&str]>) {
     let values: Map<String, Value> = profile
         .types
         .iter()
@@ -162,7 +170,7 @@ fn site(out: &mut String, profile: &Profile, sample: &Sample, stack: Option<&[&s
     // Writing to a string cannot fail.
     let _ = write!(
         out,
-        "{{\"values\": {}, \"samples\": {}, \"size_class_bytes\": {}, \"labels\": {}, \"stack\": ",
+        "{{\"id\": \"{id}\", \"values\": {}, \"samples\": {}, \"size_class_bytes\": {}, \"labels\": {}, \"stack\": ",
         Value::Object(values),
         json!(samples),
         json!(Some(sample.size_class).filter(|size| *size > 0)),

@@ -147,7 +147,7 @@ impl Names {
 
 /// What stands for a function without a name: the object and the address in its
 /// file, which are the same in every run.
-fn place(profile: &Profile, location: &Location) -> String {
+pub(crate) fn place(profile: &Profile, location: &Location) -> String {
     let mut text = String::new();
     let mapping = location.mapping.and_then(|at| profile.mappings.get(at));
     let address = match mapping {

@@ -26,8 +26,9 @@ use crate::server::Server;
 use crate::state::App;
 
 /// Threads for work that takes milliseconds and more: one for profiles, one
-/// for figures, so that a scrape does not wait for symbols.
-const BLOCKING_THREADS: usize = 2;
+/// for figures, so that a scrape does not wait for symbols, and one that waits for what
+/// maps retain. Each is started when it is needed.
+const BLOCKING_THREADS: usize = 3;
 /// How long such a thread waits for more: longer than the pause between two
 /// reports on maps, so that none is started for each of them.
 const BLOCKING_KEPT: Duration = Duration::from_secs(60);
@@ -82,6 +83,9 @@ impl Agent {
             config.token.clone(),
             limits,
         ));
+        if config.what_if_drop {
+            heaplens_alloc::allow_what_if(true);
+        }
         let (stop, stopped) = oneshot::channel();
         let (ready, readiness) = mpsc::channel();
         let signals = Blocked::all().map_err(thread_fault)?;

@@ -52,6 +52,16 @@ impl Builder {
         self
     }
 
+    /// Whether what a map retains may be measured, by a POST to
+    /// `/debug/maps/NAME/retained`: a child of this process, made by `fork` and closed in,
+    /// drops its copy of the map while the allocator only counts. What is allowed with
+    /// that, and what it costs, is said of [`retained`](mod@crate::retained). Off by
+    /// default; on, it stays so for the life of the process.
+    pub fn what_if_drop(mut self, allow: bool) -> Self {
+        self.told.what_if_drop = Some(allow);
+        self
+    }
+
     /// Narrows the limits, so that tests need not wait for them.
     #[doc(hidden)]
     pub fn limits(mut self, header: Duration, request: Duration, connections: usize) -> Self {
@@ -85,6 +95,7 @@ impl fmt::Debug for Builder {
             .field("listen_unix", &self.told.unix)
             .field("token", &self.told.token.as_ref().map(|_| "hidden"))
             .field("expose_cmdline", &self.told.expose_cmdline)
+            .field("what_if_drop", &self.told.what_if_drop)
             .finish_non_exhaustive()
     }
 }

@@ -17,6 +17,7 @@ pub struct Config {
     pub(crate) unix: Option<PathBuf>,
     pub(crate) token: Option<Token>,
     pub(crate) expose_cmdline: bool,
+    pub(crate) what_if_drop: bool,
 }
 
 impl Config {
@@ -39,6 +40,11 @@ impl Config {
     pub fn exposes_cmdline(&self) -> bool {
         self.expose_cmdline
     }
+
+    /// Whether what a map retains may be measured by a child that drops it.
+    pub fn allows_what_if_drop(&self) -> bool {
+        self.what_if_drop
+    }
 }
 
 /// What the builder was told; `None` is left to the environment.
@@ -48,6 +54,7 @@ pub(crate) struct Told {
     pub(crate) unix: Option<PathBuf>,
     pub(crate) token: Option<String>,
     pub(crate) expose_cmdline: Option<bool>,
+    pub(crate) what_if_drop: Option<bool>,
 }
 
 impl Told {
@@ -77,11 +84,16 @@ impl Told {
             Some(told) => told,
             None => switch(&environment, "HEAPLENS_EXPOSE_CMDLINE")?.unwrap_or(false),
         };
+        let what_if_drop = match self.what_if_drop {
+            Some(told) => told,
+            None => switch(&environment, "HEAPLENS_WHAT_IF_DROP")?.unwrap_or(false),
+        };
         Ok(Config {
             tcp,
             unix,
             token,
             expose_cmdline,
+            what_if_drop,
         })
     }
 }
@@ -176,7 +188,7 @@ mod tests {
         assert_eq!(config.listen(), Some(DEFAULT_LISTEN));
         assert_eq!(config.listen_unix(), None);
         assert!(!config.has_token());
-        assert!(!config.exposes_cmdline());
+        assert!(!config.exposes_cmdline() && !config.allows_what_if_drop());
     }
 
     #[test]
@@ -185,19 +197,21 @@ mod tests {
             ("HEAPLENS_LISTEN", "127.0.0.1:7070"),
             ("HEAPLENS_TOKEN", SECRET),
             ("HEAPLENS_EXPOSE_CMDLINE", "1"),
+            ("HEAPLENS_WHAT_IF_DROP", "true"),
         ];
         let config = resolve(Told::default(), &variables).unwrap();
         assert_eq!(config.listen(), Some("127.0.0.1:7070"));
-        assert!(config.has_token() && config.exposes_cmdline());
+        assert!(config.has_token() && config.exposes_cmdline() && config.allows_what_if_drop());
 
         let told = Told {
             tcp: Some("127.0.0.1:8080".to_owned()),
             expose_cmdline: Some(false),
+            what_if_drop: Some(false),
             ..Told::default()
         };
         let config = resolve(told, &variables).unwrap();
         assert_eq!(config.listen(), Some("127.0.0.1:8080"));
-        assert!(config.has_token() && !config.exposes_cmdline());
+        assert!(config.has_token() && !config.exposes_cmdline() && !config.allows_what_if_drop());
     }
 
     #[test]
@@ -221,6 +235,11 @@ mod tests {
                 "HEAPLENS_EXPOSE_CMDLINE",
                 "yes",
                 "HEAPLENS_EXPOSE_CMDLINE=\"yes\"",
+            ),
+            (
+                "HEAPLENS_WHAT_IF_DROP",
+                "on",
+                "HEAPLENS_WHAT_IF_DROP=\"on\"",
             ),
             ("HEAPLENS_LISTEN", "unix:", "HEAPLENS_LISTEN=\"unix:\""),
             ("HEAPLENS_TOKEN", "", "the token is not usable"),

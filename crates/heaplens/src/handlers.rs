@@ -13,4 +13,5 @@ pub(crate) mod maps;
 pub(crate) mod memstats;
 pub(crate) mod metrics;
 pub(crate) mod peak;
+pub(crate) mod retained;
 pub(crate) mod symbol;

@@ -14,6 +14,7 @@ use hyper::StatusCode;
 
 use crate::respond::{self, Reply};
 
+pub(crate) use duration::duration;
 pub(crate) use escape::{escape, unescape_path};
 #[cfg(feature = "cpu-profile")]
 pub(crate) use go::cpu_seconds;

@@ -18,6 +18,7 @@
 //! | `/debug/heap/peak` | GET, HEAD | pprof or text: the live heap when it was fullest |
 //! | `/debug/maps`, `/debug/maps/` | GET, HEAD | the groups of tracked maps, ranked; JSON or text |
 //! | `/debug/maps/{name}` | GET, HEAD | one of them; the name may have slashes in it, or be escaped as a whole |
+//! | `/debug/maps/{name}/retained` | GET, HEAD, POST | what dropping its maps would free: a POST measures it, and needs the header `X-Heaplens`; the last answer as JSON, text or a profile. A map whose own name ends in `/retained` is asked for with its slashes escaped |
 //! | `/debug/memstats` | GET, HEAD | JSON |
 //! | `/metrics` | GET, HEAD | Prometheus text or `OpenMetrics`, by `Accept` |
 //! | `/healthz` | GET, HEAD | JSON: whether sampling is on |
@@ -39,7 +40,7 @@ use hyper::{Method, Request, StatusCode, Uri};
 
 use crate::handlers::{
     cmdline, cpu, delta_heap, flamegraph, health, heap, index, maps, memstats, metrics, peak,
-    symbol,
+    retained, symbol,
 };
 use crate::params::{self, GoQuery, HeapQuery};
 use crate::respond::{self, Reply};
@@ -64,6 +65,7 @@ pub(crate) enum Route {
     Flamegraph,
     Maps,
     Map,
+    Retained,
     Memstats,
     Metrics,
     Health,
@@ -120,9 +122,20 @@ pub(crate) fn find(path: &str) -> Option<Route> {
     match exact {
         Some((_, route)) => Some(*route),
         None if path.starts_with("/debug/pprof/") => Some(Route::UnknownProfile),
+        None if retained_of(path).is_some() => Some(Route::Retained),
         None if path.starts_with(MAP) => Some(Route::Map),
         None => None,
     }
+}
+
+/// What follows the name of a map where what it retains is asked for. A map whose own
+/// name ends so is asked for with its slashes escaped.
+const RETAINED: &str = "/retained";
+
+/// The name of the map in such a path, as it stands there.
+fn retained_of(path: &str) -> Option<&str> {
+    let name = path.strip_prefix(MAP)?.strip_suffix(RETAINED)?;
+    (!name.is_empty()).then_some(name)
 }
 
 /// Answers a request.
@@ -134,7 +147,7 @@ where
     let (parts, body) = request.into_parts();
     let route = find(parts.uri.path());
     let allow = match route {
-        Some(Route::Symbol | Route::Flamegraph) => "GET, HEAD, POST",
+        Some(Route::Symbol | Route::Flamegraph | Route::Retained) => "GET, HEAD, POST",
         _ => "GET, HEAD",
     };
     if !is_allowed(&parts.method, allow) {
@@ -172,6 +185,11 @@ where
         Some(Route::Map) => {
             let name = parts.uri.path().strip_prefix(MAP).unwrap_or_default();
             maps::one(app, name, parts.uri.query(), base(&parts)).await
+        }
+        Some(Route::Retained) => {
+            let (path, query) = (parts.uri.path(), parts.uri.query());
+            let name = retained_of(path).unwrap_or_default();
+            retained::serve(app, &parts.method, name, query, &parts.headers).await
         }
         Some(Route::Memstats) => match params::none(parts.uri.query()) {
             Ok(()) => memstats::serve(app).await,
@@ -315,6 +333,24 @@ mod tests {
         }
         for path in ["/debug/maps", "/debug/maps/"] {
             assert_eq!(find(path), Some(Route::Maps), "{path}");
+        }
+        for (path, name) in [
+            ("/debug/maps/a/retained", "a"),
+            ("/debug/maps/src/a.rs:41:7/retained", "src/a.rs:41:7"),
+            ("/debug/maps/a/retained/retained", "a/retained"),
+            ("/debug/maps/a%2Fretained/retained", "a%2Fretained"),
+        ] {
+            assert_eq!(find(path), Some(Route::Retained), "{path}");
+            assert_eq!(retained_of(path), Some(name), "{path}");
+        }
+        for path in [
+            "/debug/maps/retained",
+            "/debug/maps//retained",
+            "/debug/maps/a%2Fretained",
+            "/debug/maps/a/retained/",
+            "/debug/maps/aretained",
+        ] {
+            assert_eq!(find(path), Some(Route::Map), "{path}");
         }
         assert_eq!(find("/debug/mapsx"), None);
     }

@@ -239,6 +239,12 @@ fn every_format_and_filter_agrees_with_pprof() {
     ] {
         assert_formats_agree(address, query, &KINDS[3..], (&file, options));
     }
+    // One stack, by the id that was given to it.
+    let json = ok(address, "/debug/heap?format=json&focus=compared::first");
+    let document: Value = serde_json::from_slice(&json.body).unwrap();
+    let query = format!("site={}", document["sites"][0]["id"].as_str().unwrap());
+    let options = &["-focus=compared::first"][..];
+    assert_formats_agree(address, &query, &KINDS[3..], (&file, options));
     let nothing = ok(address, "/debug/heap?focus=no_such_function&format=folded");
     assert_eq!(nothing.text(), "");
     let empty = ok(address, "/debug/flamegraph?focus=no_such_function");

@@ -88,9 +88,10 @@ def measure(options, builder):
     rounds = options.rounds or (5 if options.quick else 9)
     raw = {"machine": machine.describe(options.root), "builds": builds, "rounds": rounds,
            "command": " ".join(["scripts/bench", *sys.argv[3:]]),
-           "started": now(), "load_before": machine.load()}
+           "started": now()}
+    neighbours = machine.Neighbours()
     timed = Rounds(builder, usable, cases, rounds, say).all()
-    raw["load_after"] = machine.load()
+    raw["others"] = neighbours.shares()
     raw["runs"] = timed.runs
     failed = dict(timed.failures)
     say("counting instructions")

@@ -26,8 +26,29 @@ def describe(root):
     }
 
 
-def load():
-    return [round(number, 2) for number in os.getloadavg()]
+class Neighbours:
+    """How much of the processors others took since this was made: other programs by their own
+    time, and other machines on the same hardware by what the hypervisor says that it withheld."""
+
+    def __init__(self):
+        self.processors = processors()
+        self.own = sum(os.times()[:4])
+
+    def shares(self):
+        before, now = self.processors, processors()
+        whole = max(sum(now.values()) - sum(before.values()), 1e-9)
+        idle = sum(now[name] - before[name] for name in ("idle", "iowait"))
+        stolen = now["steal"] - before["steal"]
+        own = sum(os.times()[:4]) - self.own
+        return {"programs": max(whole - idle - stolen - own, 0) / whole, "machines": stolen / whole}
+
+
+def processors():
+    """Seconds of all processors together by what they were spent on."""
+    names = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+    with open("/proc/stat", encoding="utf-8") as file:
+        ticks = file.readline().split()[1:9]
+    return {name: int(count) / os.sysconf("SC_CLK_TCK") for name, count in zip(names, ticks)}
 
 
 def field(path, name):

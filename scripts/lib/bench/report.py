@@ -15,6 +15,9 @@ PLOTS = {
     "interval": "Sampling interval against error and cost",
 }
 
+# Beyond this share of the processors that others take, times say little.
+BUSY = 0.05
+
 
 def markdown(raw, plots, pictures):
     """The whole text. `plots` are those that were drawn, `pictures` is where they lie."""
@@ -37,8 +40,7 @@ def head(results):
         "Every figure and every sentence below comes from that run.", "",
         f"* Machine: {machine['processor']}, {machine['cores']} cores{kind}, "
         f"{size(machine['memory'])}; {machine['kernel']}, {machine['libc']}.",
-        f"* Load average before {raw['load_before'][0]}, after {raw['load_after'][0]}"
-        f"{busy(raw, machine)}",
+        f"* {others(raw['others'])}",
         f"* {machine['rustc']}, {machine['valgrind']}; Heaplens at commit {machine['commit']}.",
         f"* {crates}.",
         "* Ordinary release builds, with line tables as the only debug information, but for the "
@@ -48,11 +50,12 @@ def head(results):
     return "\n".join(lines)
 
 
-def busy(raw, machine):
-    if raw["load_before"][0] <= 0.3 * machine["cores"]:
-        return "."
-    return (": **other programs were running, and times are worth little**. Instruction counts "
-            "do not depend on that.")
+def others(shares):
+    text = (f"While times were taken, other programs used {shares['programs']:.1%} of the "
+            f"processors, and the hypervisor withheld {shares['machines']:.1%}")
+    if sum(shares.values()) <= BUSY:
+        return text + "."
+    return (text + ": **times are worth little**. Instruction counts do not depend on that.")
 
 
 def bars(results):

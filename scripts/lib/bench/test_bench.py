@@ -9,9 +9,10 @@ from xml.etree import ElementTree
 
 import contention
 import footprint
+import machine
 import plots
 from plan import ALLOCATORS, BUILDS, CASES, QUICK_ALLOCATORS, QUICK_CASES
-from report import markdown
+from report import markdown, others
 from results import Results
 from running import rotated
 from summary import compare, ratio_interval, spread
@@ -37,7 +38,7 @@ def results(factors, rounds=9):
     row = {"held": held, "held_bounded": held, "lifo": None, "json": None}
     return {"runs": runs, "failures": {"dhat json/1": "no end after 30 s"}, "rounds": rounds,
             "machine": machine, "command": "scripts/bench", "started": "x", "ended": "x",
-            "load_before": [0.1], "load_after": [0.2], "instructions": {"pair64": {"jemalloc": 97}},
+            "others": {"programs": 0.01, "machines": 0.002}, "instructions": {"pair64": {"jemalloc": 97}},
             "builds": {build.name: {"command": "c", "error": None} for build in BUILDS},
             "intervals": [row | {"interval": 1 << 16}, row | {"interval": 1 << 19}]}
 
@@ -128,6 +129,18 @@ class Report(unittest.TestCase):
         found = against_peers(read, read.allocator("on"))
         self.assertEqual(found["jemalloc-prof"][1], [])
         self.assertEqual(len(found["stoolap"][1]), len(read.cases))
+
+    def test_others_are_told_and_warned_of(self):
+        quiet = others({"programs": 0.021, "machines": 0.01})
+        self.assertIn("other programs used 2.1% of the processors", quiet)
+        self.assertNotIn("worth little", quiet)
+        self.assertIn("worth little", others({"programs": 0.04, "machines": 0.02}))
+
+    def test_a_busy_neighbour_is_seen(self):
+        neighbours = machine.Neighbours()
+        alone = neighbours.shares()
+        self.assertLessEqual(sum(alone.values()), 1.0001)
+        self.assertTrue(all(share >= 0 for share in alone.values()))
 
     def test_the_report_and_the_plots_are_made_of_the_results(self):
         with tempfile.TemporaryDirectory() as directory:

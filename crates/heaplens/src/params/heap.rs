@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use heaplens_profile::LIFETIME_KINDS;
 use heaplens_profile::diff::Inuse;
+use heaplens_profile::{LIFETIME_KINDS, RETAINED_KINDS};
 
 use super::duration::duration;
 use super::pairs::{Rules, pairs};
 use super::seconds::seconds;
-use super::selection::{Selection, label};
+use super::selection::{Selection, label, site};
 use super::{BadParameter, quoted};
 
 /// How a profile is written.
@@ -58,6 +58,7 @@ const COMMON: &[&str] = &[
     "ignore",
     "map",
     "label",
+    "site",
     "older",
     "seconds",
     "inuse",
@@ -84,12 +85,17 @@ const FLAMEGRAPH: Rules<'_> = Rules {
 /// What is freed tells of churn; what is alive is in the heap profile.
 const DEFAULT_LIFETIME: &str = "freed_space";
 
+const DEFAULT_RETAINED: &str = "retained_space";
+
 const KINDS: [&str; 4] = [
     "alloc_objects",
     "alloc_space",
     "inuse_objects",
     "inuse_space",
 ];
+
+/// Of a profile of what a map retains, too.
+const RETAINED: Rules<'_> = LIFETIMES;
 
 /// Of a profile of lifetimes, which is of all that was allocated.
 const LIFETIMES: Rules<'_> = Rules {
@@ -99,6 +105,7 @@ const LIFETIMES: Rules<'_> = Rules {
         "focus",
         "ignore",
         "label",
+        "site",
         "symbolize",
         "inverted",
     ]],
@@ -124,6 +131,35 @@ impl HeapQuery {
             }
         }
         asked.consistent(None)
+    }
+
+    /// Of `/debug/maps/{name}/retained`: figures unless a profile is asked for.
+    pub(crate) fn of_retained(query: Option<&str>) -> Result<Self, BadParameter> {
+        let mut asked = HeapQuery {
+            format: Format::Json,
+            ..HeapQuery::default()
+        };
+        let (mut is_profile, mut is_told) = (false, false);
+        for (name, value) in pairs(query, &RETAINED)? {
+            match name {
+                "format" => {
+                    asked.format = written(&value)?;
+                    is_profile = !matches!(asked.format, Format::Json | Format::Text);
+                    continue;
+                }
+                "type" => asked.kind = Some(one_of(&value, RETAINED_KINDS)?),
+                name => asked.take(name, value)?,
+            }
+            is_told = true;
+        }
+        if is_told && !is_profile {
+            return Err(BadParameter::because(
+                "parameters other than format are of profiles: give format=pprof, folded or svg",
+            ));
+        }
+        let mut asked = asked.consistent(None)?;
+        asked.kind.get_or_insert(DEFAULT_RETAINED);
+        Ok(asked)
     }
 
     /// Of `/debug/heap`: each once (`label` as often as wanted) and well formed.
@@ -198,6 +234,7 @@ impl HeapQuery {
             "ignore" => self.selection.ignore = Some(value),
             "map" => self.map = Some(value),
             "label" => self.selection.labels.push(label(&value)?),
+            "site" => self.selection.site = Some(site(&value)?),
             "older" => self.older = Some(duration("older", &value)?),
             "symbolize" => self.unsymbolized = symbolize(&value)?,
             "inverted" => self.inverted = flag("inverted", &value)?,
@@ -227,7 +264,7 @@ impl HeapQuery {
             ),
             (
                 self.unsymbolized && self.selection.by_name(),
-                "focus and ignore look at names, which symbolize=none leaves out",
+                "focus, ignore and site need names, which symbolize=none leaves out",
             ),
             (
                 inuse.is_some() && self.seconds.is_none(),
@@ -268,7 +305,10 @@ fn debug(value: &str) -> Result<bool, BadParameter> {
     }
 }
 
-fn one_of(value: &str, kinds: [&'static str; 4]) -> Result<&'static str, BadParameter> {
+fn one_of<const N: usize>(
+    value: &str,
+    kinds: [&'static str; N],
+) -> Result<&'static str, BadParameter> {
     let found = kinds.into_iter().find(|kind| *kind == value);
     found.ok_or_else(|| invalid(value, "type", &format!("one of {}", kinds.join(", "))))
 }
@@ -354,6 +394,7 @@ mod tests {
                 focus: Some("a|b".to_owned()),
                 ignore: Some("^c".to_owned()),
                 labels: vec![pair("tenant", "a:b"), pair("map", "x")],
+                site: None,
             }
         );
         assert!(asked("symbolize=none").unsymbolized);
@@ -368,7 +409,7 @@ mod tests {
             (
                 "foo=1",
                 "unknown parameter \"foo\"; known are format, debug, type, focus, ignore, map, \
-                 label, older, seconds, inuse, symbolize, inverted",
+                 label, site, older, seconds, inuse, symbolize, inverted",
             ),
             ("base=window", "unknown parameter \"base\""),
             ("x=1", "unknown parameter \"x\""),
@@ -382,6 +423,8 @@ mod tests {
             ("format=text&seconds=1", "incompatible"),
             ("format=text&type=inuse_space", "incompatible"),
             ("older=5m&seconds=1", "incompatible"),
+            ("site=41", "must be 16 hexadecimal digits"),
+            ("site=00000000000000aa&symbolize=none", "leaves out"),
             ("older=5", "must be a duration such as"),
             ("type=space", "must be one of alloc_objects, alloc_space"),
             ("type=", "must be one of"),

@@ -1,6 +1,6 @@
 //! Which samples of a profile are asked for.
 
-use heaplens_profile::Filter;
+use heaplens_profile::{Filter, SiteId};
 
 use super::{BadParameter, quoted};
 
@@ -11,6 +11,7 @@ pub(crate) struct Selection {
     pub(crate) ignore: Option<String>,
     /// Key and value.
     pub(crate) labels: Vec<(String, String)>,
+    pub(crate) site: Option<SiteId>,
 }
 
 impl Selection {
@@ -32,12 +33,16 @@ impl Selection {
         for (key, value) in &self.labels {
             filter = filter.label(key, value);
         }
+        if let Some(site) = self.site {
+            filter = filter.site(site);
+        }
         Ok(filter)
     }
 
-    /// Whether it needs the names of functions.
+    /// Whether it needs the names of functions: those of the allocator are
+    /// known by them, and are not part of a site.
     pub(crate) fn by_name(&self) -> bool {
-        self.focus.is_some() || self.ignore.is_some()
+        self.focus.is_some() || self.ignore.is_some() || self.site.is_some()
     }
 
     /// In words, for those who see the result.
@@ -46,8 +51,19 @@ impl Selection {
         let ignore = self.ignore.iter().map(|of| format!("ignore={of}"));
         let labels = self.labels.iter();
         let labels = labels.map(|(key, value)| format!("label={key}:{value}"));
-        focus.chain(ignore).chain(labels).collect()
+        let site = self.site.iter().map(|of| format!("site={of}"));
+        focus.chain(ignore).chain(labels).chain(site).collect()
     }
+}
+
+/// `site=ID`, an id from the JSON form.
+pub(super) fn site(value: &str) -> Result<SiteId, BadParameter> {
+    value.parse().map_err(|_| {
+        BadParameter::because(format!(
+            "invalid value {} for \"site\" - must be 16 hexadecimal digits, an id from format=json",
+            quoted(value)
+        ))
+    })
 }
 
 /// `label=key:value`.
