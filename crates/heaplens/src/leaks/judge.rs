@@ -233,7 +233,8 @@ impl Judge {
             .iter()
             .flatten()
             .any(|look| look.finding != Finding::Still);
-        match Protection::of(facts, entries, unit, &self.rules) {
+        let is_estimate = self.kind == Kind::Site;
+        match Protection::of(facts, entries, unit, is_estimate, &self.rules) {
             Protection::Bound(bound) => verdict.bound = Some(bound),
             Protection::Ttl(ttl) => verdict.expected_ttl = Some(ttl),
             Protection::None => return self.unprotected(verdict, facts, size, looks),
@@ -318,3 +319,6 @@ fn bytes_per_entry(point: &Point, facts: &Facts<'_>) -> Option<f64> {
     let shown = (point.entries > 0).then(|| point.bytes as f64 / point.entries as f64);
     facts.bytes_per_entry.or(shown)
 }
+
+#[cfg(test)]
+mod tests;

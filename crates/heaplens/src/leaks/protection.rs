@@ -17,14 +17,25 @@ pub(super) enum Protection {
 }
 
 impl Protection {
-    /// `entries` of so many bytes each, now.
-    pub(super) fn of(facts: &Facts<'_>, entries: f64, unit_bytes: f64, rules: &Rules) -> Self {
+    /// `entries` of so many bytes each, now. `is_estimate` if they are sampled.
+    pub(super) fn of(
+        facts: &Facts<'_>,
+        entries: f64,
+        unit_bytes: f64,
+        is_estimate: bool,
+        rules: &Rules,
+    ) -> Self {
         let limit = facts
             .memory_limit
             .map_or(rules.assumed_limit, |bytes| bytes as f64);
         if let Some(bound) = facts.max_entries {
             let most = bound as f64;
-            let is_kept = entries <= most * rules.bound_slack;
+            let noise = if is_estimate {
+                noise(facts, most * unit_bytes)
+            } else {
+                0.0
+            };
+            let is_kept = entries <= most * (rules.bound_slack + noise);
             if is_kept && most * unit_bytes <= rules.bound * limit {
                 return Protection::Bound(bound);
             }
@@ -33,6 +44,16 @@ impl Protection {
             Some(ttl) if !is_overdue(facts, rules) => Protection::Ttl(ttl),
             _ => Protection::None,
         }
+    }
+}
+
+/// Three deviations of an estimate of so many bytes, as a share of it.
+fn noise(facts: &Facts<'_>, bytes: f64) -> f64 {
+    let sample = facts.bytes_per_sample.unwrap_or(0.0);
+    if bytes > 0.0 {
+        3.0 * (sample / bytes).sqrt()
+    } else {
+        0.0
     }
 }
 
@@ -56,11 +77,25 @@ mod tests {
             memory_limit: Some(1_000_000),
             ..Facts::default()
         };
-        let of = |entries, bytes| Protection::of(&facts, entries, bytes, &rules);
+        let of = |entries, bytes| Protection::of(&facts, entries, bytes, false, &rules);
         assert_eq!(of(10.0, 100.0), Protection::Bound(1000));
         assert_eq!(of(1099.0, 100.0), Protection::Bound(1000));
         assert_eq!(of(1101.0, 100.0), Protection::None, "not kept");
         assert_eq!(of(10.0, 501.0), Protection::None, "more than half of all");
+    }
+
+    #[test]
+    fn an_estimate_may_exceed_it_by_chance() {
+        let rules = Rules::standard();
+        let facts = Facts {
+            max_entries: Some(1000),
+            bytes_per_sample: Some(1000.0),
+            ..Facts::default()
+        };
+        // 100 samples: a deviation of a tenth.
+        let of = |entries| Protection::of(&facts, entries, 100.0, true, &rules);
+        assert_eq!(of(1399.0), Protection::Bound(1000));
+        assert_eq!(of(1401.0), Protection::None);
     }
 
     #[test]
@@ -72,7 +107,7 @@ mod tests {
             oldest: oldest.map(Duration::from_secs),
             ..Facts::default()
         };
-        let of = |facts: &Facts<'_>| Protection::of(facts, 10.0, 1.0, &rules);
+        let of = |facts: &Facts<'_>| Protection::of(facts, 10.0, 1.0, false, &rules);
         assert_eq!(of(&with(None)), Protection::Ttl(ttl));
         assert_eq!(of(&with(Some(180))), Protection::Ttl(ttl));
         assert_eq!(of(&with(Some(181))), Protection::None);

@@ -34,7 +34,7 @@ pub enum Keep {
 /// size and the last counts of each step.
 ///
 /// With [`Windows::standard`] 120 points of 15 s, 120 of 1 min and 96 of 15 min: 24 hours in
-/// 8.2 KiB. What is not filled yet takes nothing.
+/// 9 KiB. What is not filled yet takes nothing.
 #[derive(Clone, Debug)]
 pub struct Series {
     windows: Windows,
@@ -171,3 +171,6 @@ fn point_of(stored: &Stored) -> Point {
         deaths: stored.deaths,
     }
 }
+
+#[cfg(test)]
+mod tests;

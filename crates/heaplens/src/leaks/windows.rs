@@ -103,7 +103,7 @@ impl Windows {
             ],
             specs: [
                 window(0, 3, None),
-                window(1, 3, None),
+                window(1, 3, Some(seconds(90))),
                 window(2, 1, Some(seconds(120))),
                 window(2, 2, Some(seconds(60))),
                 window(2, 4, Some(seconds(60))),

@@ -52,7 +52,7 @@ pub fn sentence(verdict: &Verdict, subject: &Subject<'_>) -> String {
     }
 }
 
-/// Sites have their function in quotes only: the rest is for a click.
+/// Of a site the function alone, without its place.
 fn quoted(name: &str) -> String {
     match name.split_once(" at ") {
         Some((function, place)) => format!("`{function}` at {place}"),

@@ -13,10 +13,12 @@ fn per_minute(rate: f64) -> Interval {
 }
 
 fn leak() -> Verdict {
-    let mut verdict = Verdict::default();
-    verdict.state = State::Leak;
-    verdict.looked_at = Duration::from_secs(3600);
-    verdict.since = Some(Duration::from_secs(18 * 60));
+    let mut verdict = Verdict {
+        state: State::Leak,
+        looked_at: Duration::from_secs(3600),
+        since: Some(Duration::from_secs(18 * 60)),
+        ..Verdict::default()
+    };
     (verdict.entries, verdict.bytes) = (52_080, 780 * MIB);
     verdict.bytes_per_entry = Some(16_000.0);
     verdict.growth = Some(Growth {
