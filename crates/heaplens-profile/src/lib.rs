@@ -20,6 +20,9 @@
 //! | [`offline`] | names for profiles that were made without | yes: files of the same builds |
 //! | [`check`] | the rules of those who read profiles | no |
 //! | [`json`] | JSON with standard errors | no |
+//! | [`origin`] | which frames are the program's own code | no |
+//! | [`sites`] | JSON by line of the program's own code | no |
+//! | [`tree`] | JSON of all stacks as a tree, compact | no |
 //! | [`flamegraph`] | interactive SVG, of one profile or of a difference | no |
 //! | [`rfc3339`] | moments as comments write them | no |
 //!
@@ -55,18 +58,21 @@ pub mod model;
 mod named;
 mod names;
 pub mod offline;
+pub mod origin;
 pub mod pprof;
 pub mod proto;
 mod retained;
 pub mod rfc3339;
 mod rows;
 mod site_id;
+pub mod sites;
 mod source;
 pub mod speedscope;
 mod stacks;
 mod symbol_table;
 pub mod symbolize;
 pub mod text;
+pub mod tree;
 pub mod trim;
 mod units;
 

@@ -168,6 +168,12 @@ pub(crate) fn place(profile: &Profile, location: &Location) -> String {
     text
 }
 
+/// At most so many characters of a name as frames have.
+pub(crate) fn shortened(name: &str) -> &str {
+    let end = name.char_indices().nth(MAX_NAME);
+    end.and_then(|(at, _)| name.get(..at)).unwrap_or(name)
+}
+
 /// A name that stays one frame on one line, whoever reads it: `;` separates
 /// frames, and a number behind the last space is a value.
 fn safe(name: &str) -> String {

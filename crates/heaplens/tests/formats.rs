@@ -552,7 +552,7 @@ fn what_is_not_known_or_contradicts_itself_is_refused() {
         ),
         (
             "/debug/heap?format=yaml",
-            "must be pprof, text, folded, json or svg",
+            "must be pprof, text, folded, json, sites, tree or svg",
         ),
         (
             "/debug/heap?focus=(",

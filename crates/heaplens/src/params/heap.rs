@@ -20,6 +20,10 @@ pub(crate) enum Format {
     Text,
     Folded,
     Json,
+    /// By source line.
+    Sites,
+    /// All stacks, compact.
+    Tree,
     Svg,
 }
 
@@ -130,7 +134,11 @@ impl HeapQuery {
         for (name, value) in pairs(query, &LIFETIMES)? {
             match name {
                 "format" if value == "text" => {
-                    return Err(invalid(&value, "format", "pprof, folded, json or svg"));
+                    return Err(invalid(
+                        &value,
+                        "format",
+                        "pprof, folded, json, sites, tree or svg",
+                    ));
                 }
                 "format" => asked.format = written(&value)?,
                 "type" => asked.kind = Some(one_of(&value, LIFETIME_KINDS)?),
@@ -315,8 +323,14 @@ fn written(value: &str) -> Result<Format, BadParameter> {
         "text" => Ok(Format::Text),
         "folded" => Ok(Format::Folded),
         "json" => Ok(Format::Json),
+        "sites" => Ok(Format::Sites),
+        "tree" => Ok(Format::Tree),
         "svg" => Ok(Format::Svg),
-        other => Err(invalid(other, "format", "pprof, text, folded, json or svg")),
+        other => Err(invalid(
+            other,
+            "format",
+            "pprof, text, folded, json, sites, tree or svg",
+        )),
     }
 }
 
@@ -394,6 +408,8 @@ mod tests {
             ("format=svg&x=1&y=2&s=a%2Fb", Format::Svg, None),
             ("seconds=5", Format::Pprof, Some(5)),
             ("format=json&seconds=300", Format::Json, Some(300)),
+            ("format=sites", Format::Sites, None),
+            ("format=tree", Format::Tree, None),
         ] {
             let asked = asked(query);
             assert_eq!((asked.format, asked.seconds), (format, seconds), "{query}");
@@ -496,7 +512,10 @@ mod tests {
             (Some("alive_objects"), Format::Svg)
         );
         for (query, part) in [
-            ("format=text", "must be pprof, folded, json or svg"),
+            (
+                "format=text",
+                "must be pprof, folded, json, sites, tree or svg",
+            ),
             (
                 "type=inuse_space",
                 "must be one of freed_objects, freed_space",

@@ -1,7 +1,7 @@
 //! How a profile is shown: which of it, and written how.
 
 use heaplens_profile::flamegraph::{self, Options};
-use heaplens_profile::{DefaultType, Filter, Profile, folded, json, pprof, text};
+use heaplens_profile::{DefaultType, Filter, Profile, folded, json, pprof, sites, text, tree};
 use hyper::body::Bytes;
 
 use super::Flavour;
@@ -100,6 +100,8 @@ impl Form {
             Format::Text => text::render(profile, memstats).into(),
             Format::Folded => folded::render(profile, column).into(),
             Format::Json => json::render(profile, column).into(),
+            Format::Sites => sites::render(profile, column).into(),
+            Format::Tree => tree::render(profile, column).into(),
             Format::Svg => flamegraph::render(profile, column, &self.options(profile)).into(),
         }
     }
@@ -154,7 +156,7 @@ impl Form {
         match self.format {
             Format::Pprof => respond::file(name, bytes),
             Format::Text | Format::Folded => respond::text(bytes),
-            Format::Json => respond::json(bytes),
+            Format::Json | Format::Sites | Format::Tree => respond::json(bytes),
             Format::Svg => respond::flamegraph(bytes),
         }
     }
