@@ -5,6 +5,8 @@ use std::alloc::{GlobalAlloc, Layout};
 use crate::config::{self, Defaults};
 use crate::filter;
 use crate::record;
+use crate::retained::gate::{self, Gate};
+use crate::retained::heap;
 use crate::stats::{self, AllocatorStats};
 use crate::tag::{self, Kind};
 use crate::thread;
@@ -42,6 +44,7 @@ pub struct Alloc<A = DefaultInner> {
     inner: A,
     defaults: Defaults,
     stats: fn() -> AllocatorStats,
+    gate: Gate,
 }
 
 const DEFAULTS: Defaults = Defaults {
@@ -59,6 +62,7 @@ impl Alloc {
             inner: crate::jemalloc::Jemalloc,
             defaults: DEFAULTS,
             stats: crate::jemalloc::stats,
+            gate: Gate::closed(),
         }
     }
 }
@@ -77,6 +81,7 @@ impl<A> Alloc<A> {
             inner,
             defaults: DEFAULTS,
             stats: stats::none,
+            gate: Gate::closed(),
         }
     }
 
@@ -127,6 +132,9 @@ impl<A> Alloc<A> {
     fn register(&self) {
         thread::note_installed();
         stats::register(self.stats);
+        if thread::is_probing() {
+            gate::found(&self.gate);
+        }
     }
 }
 
@@ -162,7 +170,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         // SAFETY: by the caller's promise; a block of none of the three kinds
         // was not sampled and is the inner allocator's own.
         unsafe {
-            match tag::kind(ptr, size, align) {
+            match tag::kind(ptr, size, align, self.gate.word()) {
                 Kind::Ordinary => self.inner.dealloc(ptr, layout),
                 Kind::Odd => dealloc_odd(ptr, size, align, self),
                 Kind::Aligned => dealloc_aligned(ptr, size, align, self),
@@ -174,7 +182,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let (size, align) = (layout.size(), layout.align());
-        if tag::kind(ptr, size, align) != Kind::Ordinary {
+        if tag::kind(ptr, size, align, self.gate.word()) != Kind::Ordinary {
             // SAFETY: by the caller's promise.
             return unsafe { realloc_other(ptr, size, align, new_size, self) };
         }
@@ -205,7 +213,12 @@ unsafe fn layout(size: usize, align: usize) -> Layout {
 unsafe fn alloc<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A>) -> *mut u8 {
     this.register();
     // SAFETY: by the caller's promise on the layout.
-    unsafe { record::alloc(&this.inner, layout(size, align), false, &this.defaults) }
+    unsafe {
+        if this.gate.is_open() {
+            return heap::alloc(layout(size, align), false);
+        }
+        record::alloc(&this.inner, layout(size, align), false, &this.defaults)
+    }
 }
 
 #[cold]
@@ -213,18 +226,38 @@ unsafe fn alloc<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A>) -> *
 unsafe fn alloc_zeroed<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A>) -> *mut u8 {
     this.register();
     // SAFETY: by the caller's promise on the layout.
-    unsafe { record::alloc(&this.inner, layout(size, align), true, &this.defaults) }
+    unsafe {
+        if this.gate.is_open() {
+            return heap::alloc(layout(size, align), true);
+        }
+        record::alloc(&this.inner, layout(size, align), true, &this.defaults)
+    }
 }
 
-/// An address of 8 mod 16: sampled, or a block of at most eight bytes.
+/// An address of 8 mod 16: sampled, or a block of at most eight bytes. In a what-if
+/// child any address.
 #[inline(never)]
 unsafe fn dealloc_odd<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
     // SAFETY: by the caller's promise.
     unsafe {
-        if tag::is_marked(ptr, size, align) {
-            record::dealloc(&this.inner, ptr, layout(size, align));
+        if tag::is_odd_and_marked(ptr, size, this.gate.word()) {
+            dealloc_marked(ptr, size, align, this);
         } else {
             this.inner.dealloc(ptr, layout(size, align));
+        }
+    }
+}
+
+/// A block at an address that is odd and marked. In a what-if child any block.
+#[cold]
+#[inline(never)]
+unsafe fn dealloc_marked<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        if this.gate.is_open() {
+            heap::dealloc(ptr, layout(size, align));
+        } else {
+            record::dealloc(&this.inner, ptr, layout(size, align));
         }
     }
 }
@@ -272,6 +305,10 @@ unsafe fn realloc_other<A: GlobalAlloc>(
     new_size: usize,
     this: &Alloc<A>,
 ) -> *mut u8 {
+    if this.gate.is_open() {
+        // SAFETY: by the caller's promise.
+        return unsafe { heap::realloc(ptr, layout(size, align), new_size) };
+    }
     let may_be_sampled = if tag::bears_mark(size, align) {
         tag::is_marked(ptr, size, align)
     } else {

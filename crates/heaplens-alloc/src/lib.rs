@@ -44,6 +44,7 @@
 mod ages;
 mod arena;
 mod base;
+pub mod cgroup;
 mod config;
 pub mod counters;
 mod filter;
@@ -64,6 +65,7 @@ pub mod peak;
 mod publish;
 mod record;
 mod registry;
+pub mod retained;
 pub mod sampler;
 mod scan;
 mod sites;
@@ -76,6 +78,7 @@ mod sums;
 mod tag;
 mod tally;
 mod thread;
+mod visit;
 pub mod watch;
 mod watches;
 mod word;
@@ -93,12 +96,14 @@ pub use jemalloc::Jemalloc;
 pub use label::{LabelExt, LabelScope, Labelled, Labels, MAX_LABEL_KEY, MAX_LABEL_VALUE, label};
 pub use label_sets::{MAX_LABEL_SETS, MAX_LABELS};
 pub use lifetimes::{ByAge, Lifetimes, SiteLifetimes, lifetimes};
+pub use retained::{allow_what_if, is_what_if_allowed, retained};
 pub use snapshot::{Site, Snapshot, Stack, snapshot, survivors};
 pub use stacks::StackKind;
 pub use stats::{AllocatorStats, SizeClass, StatsSource, allocator_stats};
 pub use store::counters;
 pub use tally::{Tally, Totals};
 pub use thread::{set_sample_interval, untracked};
+pub use visit::{LiveSample, each_live, each_site};
 
 /// For this project's own tests: not part of the interface.
 #[doc(hidden)]

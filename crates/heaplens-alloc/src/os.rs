@@ -22,6 +22,12 @@ impl Drop for ErrnoGuard {
     }
 }
 
+/// This thread's `errno`.
+pub(crate) fn errno() -> i32 {
+    // SAFETY: always points to this thread's errno.
+    unsafe { *libc::__errno_location() }
+}
+
 /// Reserves `len` bytes of zeroed private memory, committed page by page as
 /// they are touched. `None` if the system refuses.
 #[cfg(not(miri))]
@@ -106,6 +112,11 @@ pub(crate) fn clear_event(event: libc::c_int) {
     // SAFETY: eight bytes that are valid for writing. It fails only if the event
     // was not signalled.
     unsafe { libc::read(event, (&raw mut count).cast(), size_of::<u64>()) };
+}
+
+/// CPU time that this process has taken, in nanoseconds.
+pub(crate) fn cpu_now() -> u64 {
+    clock(libc::CLOCK_PROCESS_CPUTIME_ID)
 }
 
 /// Wall-clock time in nanoseconds since 1970.
@@ -210,4 +221,39 @@ pub(crate) fn read_file(path: &std::ffi::CStr) -> Vec<u8> {
         libc::close(file);
     }
     content
+}
+
+/// The beginning of a file, as much as one read gives; how long that is. Allocates
+/// nothing.
+pub(crate) fn read_once(path: &std::ffi::CStr, into: &mut [u8]) -> Option<usize> {
+    // SAFETY: a descriptor of our own; `into` is valid for writing its length.
+    unsafe {
+        let file = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if file < 0 {
+            return None;
+        }
+        let count = libc::read(file, into.as_mut_ptr().cast(), into.len());
+        libc::close(file);
+        usize::try_from(count).ok()
+    }
+}
+
+/// The number at this place among those that a file has, separated by what is no
+/// digit.
+pub(crate) fn number_in(text: &[u8], place: usize) -> Option<u64> {
+    let digits = text.split(|byte| !byte.is_ascii_digit()).nth(place)?;
+    (!digits.is_empty()).then(|| {
+        digits.iter().fold(0u64, |number, digit| {
+            number
+                .saturating_mul(10)
+                .saturating_add(u64::from(digit - b'0'))
+        })
+    })
+}
+
+/// Bytes of a page.
+pub(crate) fn page_size() -> u64 {
+    // SAFETY: takes a number and gives one.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    u64::try_from(size).unwrap_or(4096)
 }

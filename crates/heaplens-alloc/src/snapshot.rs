@@ -180,7 +180,7 @@ pub fn snapshot() -> Snapshot {
         if let Some(store) = store::get() {
             store.capture.refresh();
         }
-        take(|_| true)
+        take(|visit| each_live(|_| true, visit))
     })
 }
 
@@ -212,22 +212,90 @@ pub(crate) fn of_blocks(keep: impl Fn(&Block) -> bool) -> Snapshot {
 /// The blocks alive that `keep` keeps, as if nothing else had ever been allocated.
 fn alive(keep: impl Fn(&Block) -> bool) -> Snapshot {
     thread::untracked(|| {
-        let mut snapshot = take(keep);
-        snapshot.sites.retain(|site| site.inuse.samples > 0);
-        for site in &mut snapshot.sites {
-            site.alloc = site.inuse;
-        }
+        let mut snapshot = take(|visit| each_live(keep, visit));
+        leave_inuse(&mut snapshot.sites);
         snapshot
     })
 }
 
-/// All rows, with those blocks in use that `keep` keeps.
-fn take(keep: impl Fn(&Block) -> bool) -> Snapshot {
+/// These blocks, which were alive at some moment, as a snapshot in which nothing
+/// else was ever allocated.
+pub(crate) fn of_list(blocks: &[Block]) -> Snapshot {
+    thread::untracked(|| {
+        let mut snapshot = take(|visit| blocks.iter().for_each(visit));
+        leave_inuse(&mut snapshot.sites);
+        snapshot
+    })
+}
+
+impl Snapshot {
+    /// Adds the rows of another snapshot, in both of which is only what is in use. Rows
+    /// of one stack and the same labels become one.
+    pub(crate) fn add_inuse(&mut self, other: Snapshot) {
+        let mut stacks: HashMap<Stack, usize> = HashMap::new();
+        for (index, stack) in self.stacks.iter().enumerate() {
+            stacks.entry(stack.clone()).or_insert(index);
+        }
+        let row = |site: &Site| (site.stack, site.size_class, site.labels);
+        let mut rows: HashMap<_, usize> = self
+            .sites
+            .iter()
+            .map(row)
+            .zip(0..self.sites.len())
+            .collect();
+        for mut site in other.sites {
+            let (Some(stack), Some(labels)) =
+                (other.stacks.get(site.stack), other.labels.get(site.labels))
+            else {
+                continue;
+            };
+            site.stack = *stacks.entry(stack.clone()).or_insert_with(|| {
+                self.stacks.push(stack.clone());
+                self.stacks.len() - 1
+            });
+            let known = self.labels.iter().position(|of| of == labels);
+            site.labels = known.unwrap_or_else(|| {
+                self.labels.push(labels.clone());
+                self.labels.len() - 1
+            });
+            let at = *rows.entry(row(&site)).or_insert(self.sites.len());
+            match self.sites.get_mut(at) {
+                Some(known) => {
+                    known.inuse.add(&site.inuse);
+                    known.alloc = known.inuse;
+                }
+                None => self.sites.push(site),
+            }
+        }
+    }
+}
+
+/// Leaves what is in use, as if nothing else had been allocated.
+fn leave_inuse(sites: &mut Vec<Site>) {
+    sites.retain(|site| site.inuse.samples > 0);
+    for site in sites {
+        site.alloc = site.inuse;
+    }
+}
+
+/// Visits the blocks alive that `keep` keeps.
+fn each_live(keep: impl Fn(&Block) -> bool, visit: &mut dyn FnMut(&Block)) {
+    if let Some(store) = store::get() {
+        store.live.for_each(|block| {
+            if keep(block) {
+                visit(block);
+            }
+        });
+    }
+}
+
+/// All rows, with those blocks in use that `each` visits.
+fn take(each: impl FnOnce(&mut dyn FnMut(&Block))) -> Snapshot {
     let counters = store::counters();
     let taken_at = SystemTime::now();
     let since = thread::installed_since().map_or(taken_at, os::wall_time);
     let (stacks, sites, labels) = store::get()
-        .map(|store| collect(store, keep))
+        .map(|store| collect(store, each))
         .unwrap_or_default();
     let since = since.min(taken_at);
     Snapshot::from_parts(taken_at, since, counters, stacks, sites).with_labels(labels)
@@ -235,13 +303,11 @@ fn take(keep: impl Fn(&Block) -> bool) -> Snapshot {
 
 type Parts = (Vec<Stack>, Vec<Site>, Vec<Vec<(String, String)>>);
 
-fn collect(store: &Store, keep: impl Fn(&Block) -> bool) -> Parts {
+/// All sites, with those blocks in use that `each` visits.
+fn collect(store: &Store, each: impl FnOnce(&mut dyn FnMut(&Block))) -> Parts {
     // Live blocks first: whatever is seen alive was counted before.
     let mut inuse: HashMap<SiteId, Inuse> = HashMap::new();
-    store.live.for_each(|block| {
-        if !keep(block) {
-            return;
-        }
+    each(&mut |block| {
         let of_site = inuse.entry(SiteId(block.site)).or_default();
         let tally = match block.mark.holder() {
             Some(holder) => of_site.held(holder),

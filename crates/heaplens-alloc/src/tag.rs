@@ -81,7 +81,8 @@ impl Shape {
 pub(crate) enum Kind {
     /// Small, align ≤ 8, no mark: certainly not sampled.
     Ordinary,
-    /// 8 mod 16: sampled, or of at most eight bytes; see [`is_marked`].
+    /// 8 mod 16: sampled, or of at most eight bytes; see [`is_marked`]. In a what-if
+    /// child, any.
     Odd,
     /// Align > 8; see [`is_marked`].
     Aligned,
@@ -89,10 +90,11 @@ pub(crate) enum Kind {
     Large,
 }
 
-/// The kind of a block, by three tests that compile to six instructions.
+/// The kind of a block, by three tests that compile to six instructions. `odd` is
+/// the word of the allocator's [`Gate`](crate::retained::gate::Gate).
 #[inline(always)]
-pub(crate) fn kind(ptr: *const u8, size: usize, align: usize) -> Kind {
-    if ptr.addr() & OFFSET != 0 {
+pub(crate) fn kind(ptr: *const u8, size: usize, align: usize, odd: usize) -> Kind {
+    if ptr.addr() & odd != 0 {
         Kind::Odd
     } else if align > 8 {
         Kind::Aligned
@@ -122,6 +124,14 @@ pub(crate) fn is_marked(ptr: *const u8, size: usize, align: usize) -> bool {
     }
 }
 
+/// The same for a block that is [`Kind::Odd`] by this word, which is all of them in a
+/// what-if child: there it is true. So the one test does for both.
+#[inline(always)]
+pub(crate) fn is_odd_and_marked(ptr: *const u8, size: usize, odd: usize) -> bool {
+    // An address with the bit of 8 is in no page below 8.
+    size > 8 || ptr.addr() & (PAGE - 1) <= odd
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,10 +157,10 @@ mod tests {
             let (size, align) = (layout.size(), layout.align());
             prop_assert_eq!(bears_mark(size, align), shape != Shape::Plain);
             if bears_mark(size, align) {
-                prop_assert!(kind(ptr, size, align) != Kind::Ordinary);
+                prop_assert!(kind(ptr, size, align, OFFSET) != Kind::Ordinary);
                 prop_assert!(is_marked(ptr, size, align));
             } else {
-                prop_assert!(matches!(kind(ptr, size, align), Kind::Aligned | Kind::Large));
+                prop_assert!(matches!(kind(ptr, size, align, OFFSET), Kind::Aligned | Kind::Large));
             }
             prop_assert_eq!(ptr.addr() % align, 0);
             prop_assert!(offset + size <= inner.size());
@@ -161,7 +171,26 @@ mod tests {
         #[test]
         fn ordinary_blocks_are_not_looked_up(size in 9usize..PAGE, slot in 1usize..1 << 20) {
             let ptr = std::ptr::without_provenance(slot * 16);
-            prop_assert_eq!(kind(ptr, size, 8), Kind::Ordinary);
+            prop_assert_eq!(kind(ptr, size, 8, OFFSET), Kind::Ordinary);
+        }
+    }
+
+    proptest! {
+        /// Of odd blocks the short test says what the long one does, and in a child
+        /// everything is looked at.
+        #[test]
+        fn odd_blocks_are_told_by_one_test(size in 1usize..100, slot in 0usize..1 << 20) {
+            let ptr = std::ptr::without_provenance(slot * 16 + OFFSET);
+            let marked = is_marked(ptr, size, 8);
+            prop_assert_eq!(is_odd_and_marked(ptr, size, OFFSET), marked);
+        }
+
+        #[test]
+        fn a_child_looks_at_everything(layout in layouts(), address in 1usize..1 << 40) {
+            let ptr = std::ptr::without_provenance(address);
+            let (size, align) = (layout.size(), layout.align());
+            prop_assert_eq!(kind(ptr, size, align, usize::MAX), Kind::Odd);
+            prop_assert!(is_odd_and_marked(ptr, size, usize::MAX));
         }
     }
 

@@ -45,6 +45,8 @@ struct State {
     muted: Cell<u32>,
     /// Allocations come from the profiler's own memory.
     own_memory: Cell<bool>,
+    /// What else is going on.
+    mode: Cell<Mode>,
     /// Bounds of the stack; 0 and 0 until known.
     stack: Cell<(usize, usize)>,
     /// Who holds what is sampled.
@@ -55,6 +57,17 @@ struct State {
     watching: Cell<u32>,
     /// The chain of watches on this thread, if it watches itself.
     chain: Cell<Chain>,
+}
+
+/// Whether allocations are sampled at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// As the countdown has it.
+    Usual,
+    /// None are, and all come to [`decide`]: see [`probe`].
+    Probing,
+    /// The same, for good: see [`enter_child`].
+    Child,
 }
 
 thread_local! {
@@ -68,6 +81,7 @@ thread_local! {
             pace: Pace::new(),
             muted: Cell::new(0),
             own_memory: Cell::new(false),
+            mode: Cell::new(Mode::Usual),
             stack: Cell::new((0, 0)),
             mark: Cell::new(Mark::NONE),
             labels: Cell::new(LabelSet::NONE),
@@ -128,6 +142,10 @@ pub(crate) fn charge(size: usize) -> bool {
 pub(crate) fn decide(size: usize, defaults: &Defaults) -> Decision {
     with(|state| {
         let size = size as i64;
+        if state.mode.get() != Mode::Usual {
+            state.countdown.set(ALWAYS);
+            return Decision::Pass;
+        }
         if state.own_memory.get() {
             state.countdown.set(ALWAYS);
             return Decision::Inside;
@@ -213,6 +231,14 @@ impl State {
         self.countdown.set(stretch);
         self.stretch.set(stretch);
         self.beyond.set(gap - stretch);
+    }
+
+    /// The countdown with which nothing is sampled.
+    fn quiet(&self) -> i64 {
+        match self.mode.get() {
+            Mode::Usual => NEVER,
+            Mode::Probing | Mode::Child => ALWAYS,
+        }
     }
 
     fn gap(&self) -> i64 {
@@ -303,7 +329,7 @@ impl Muted {
         with(|state| {
             state.muted.set(state.muted.get() + 1);
             Muted {
-                countdown: state.countdown.replace(NEVER),
+                countdown: state.countdown.replace(state.quiet()),
             }
         })
     }
@@ -314,6 +340,7 @@ impl Drop for Muted {
         with(|state| {
             state.muted.set(state.muted.get() - 1);
             let countdown = match state.muted.get() {
+                _ if state.mode.get() == Mode::Child => ALWAYS,
                 // A watch may have begun or ended meanwhile.
                 0 if state.watching.get() > 0 => ALWAYS,
                 0 if state.interval.get() == NO_GAP => 0,
@@ -332,6 +359,34 @@ impl Drop for Muted {
 pub fn untracked<T>(f: impl FnOnce() -> T) -> T {
     let _muted = Muted::new();
     f()
+}
+
+/// Runs `f`, all of whose allocations pass through the slow path, unsampled, so that
+/// the allocator that serves them can be told.
+pub(crate) fn probe(f: impl FnOnce()) {
+    let countdown = with(|state| {
+        state.mode.set(Mode::Probing);
+        state.countdown.replace(ALWAYS)
+    });
+    f();
+    with(|state| {
+        state.mode.set(Mode::Usual);
+        state.countdown.set(countdown);
+    });
+}
+
+/// Whether this thread is in [`probe`].
+pub(crate) fn is_probing() -> bool {
+    with(|state| state.mode.get() == Mode::Probing)
+}
+
+/// Sends all allocations of this thread, the only one of its process, through the
+/// slow path for good, unsampled.
+pub(crate) fn enter_child() {
+    with(|state| {
+        state.mode.set(Mode::Child);
+        state.countdown.set(ALWAYS);
+    });
 }
 
 /// Runs the profiler's bookkeeping: nothing is sampled meanwhile, not even for

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::group::{self, Group, State};
 use crate::origin::Origin;
 use crate::pool;
+use crate::retained;
 use crate::shrink::Shrink;
 use crate::slot::{Level, Slot};
 
@@ -90,13 +91,14 @@ impl Handle {
     }
 
     /// Publishes how many entries there are. `true` if the table is another
-    /// than before, and must be published by [`Handle::resized`].
+    /// than before, and must be published by [`Handle::resized`], or if the map is
+    /// [asked for](Handle::answer).
     #[inline]
     pub(crate) fn publish(&mut self, len: usize, capacity: usize) -> bool {
         match self.slot {
             Some(slot) => {
                 slot.set_entries(len as u64);
-                capacity as u64 > slot.capacity()
+                slot.exceeds(capacity as u64)
             }
             None => capacity > 0,
         }
@@ -170,17 +172,24 @@ impl Handle {
         self.shrink_from_now();
     }
 
-    /// Publishes the bytes of nodes, which change with each entry.
+    /// Publishes the bytes of nodes, which change with each entry. `true` if the map
+    /// is [asked for](Handle::answer), which this does not undo.
     #[inline]
-    pub(crate) fn publish_nodes(&mut self, len: usize, bytes: u64) {
+    pub(crate) fn publish_nodes(&mut self, len: usize, bytes: u64) -> bool {
         match self.slot {
             Some(slot) => {
                 slot.set_entries(len as u64);
+                let is_asked = slot.is_asked();
                 slot.set_table(len as u64, bytes);
+                if is_asked {
+                    slot.ask();
+                }
+                return is_asked;
             }
             None if len == 0 => {}
             None => self.first_nodes(len, bytes),
         }
+        false
     }
 
     #[inline(never)]
@@ -218,14 +227,37 @@ impl Handle {
     }
 
     /// Notes a read, by any number of threads. `true` if the container is not
-    /// as published.
+    /// as published, or [asked for](Handle::answer).
     #[inline]
     pub(crate) fn read(&self, len: usize, capacity: usize) -> bool {
         let Some(slot) = self.slot else {
             return false;
         };
         slot.touch(clock::now());
-        slot.entries() != len as u64 || (capacity as u64) > slot.capacity()
+        slot.entries() != len as u64 || slot.exceeds(capacity as u64)
+    }
+
+    /// Lets whoever asks for this map measure what `container` retains, if anybody does:
+    /// to be called where nothing changes it.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn answer<T: ?Sized>(&self, container: &T) {
+        if let Some(slot) = self.slot
+            && slot.take_ask()
+        {
+            retained::answer(slot, container);
+        }
+    }
+
+    /// As [`Handle::answer`], at the publishing of a table. `true` if there is nothing
+    /// else to publish.
+    #[inline]
+    pub(crate) fn answers<T: ?Sized>(&self, container: &T, capacity: usize) -> bool {
+        let Some(slot) = self.slot.filter(|slot| slot.is_asked()) else {
+            return false;
+        };
+        self.answer(container);
+        !slot.exceeds(capacity as u64)
     }
 
     /// Publishes what [`Handle::read`] found, by any number of threads.

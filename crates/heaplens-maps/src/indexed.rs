@@ -65,6 +65,9 @@ pub(crate) fn adopt<C: Indexed>(inner: &C, handle: &mut Handle, high_water: usiz
 
 #[cold]
 fn made<C: Indexed>(inner: &C, handle: &mut Handle, capacity: usize) {
+    if handle.answers(inner, capacity) {
+        return;
+    }
     let blocks = Blocks::of::<C>(capacity);
     handle.resized(inner.count(), capacity, blocks.bytes());
     hold(inner, handle.holder(), &blocks);
@@ -72,6 +75,7 @@ fn made<C: Indexed>(inner: &C, handle: &mut Handle, capacity: usize) {
 
 #[cold]
 fn changed_unseen<C: Indexed>(inner: &C, handle: &Handle) {
+    handle.answer(inner);
     let (former, capacity) = (handle.high_water(), inner.capacity());
     let blocks = Blocks::of::<C>(capacity);
     handle.heal(inner.count(), capacity, blocks.bytes());

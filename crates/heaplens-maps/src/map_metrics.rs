@@ -76,6 +76,19 @@ pub trait MapMetrics {
         None
     }
 
+    /// Calls `f` once while nothing changes the container: for a
+    /// [what-if drop](crate::retained()), which takes some milliseconds. `false`,
+    /// without a call, if that cannot be had at once, by a lock that would have to be
+    /// waited for.
+    ///
+    /// As it is here, for containers that nobody can hold still, it calls `f` at any
+    /// moment: what is being changed just then may be counted wrongly, or the drop may
+    /// fail. The program comes to no harm by that.
+    fn hold_still(&self, f: &mut dyn FnMut()) -> bool {
+        f();
+        true
+    }
+
     /// All of the above. `None` if the container is busy, by a lock that would
     /// have to be waited for: then what it told last counts on.
     fn figures(&self) -> Option<Figures> {

@@ -18,7 +18,9 @@ fn bytes<C: Tree>(len: usize) -> u64 {
 #[inline]
 pub(crate) fn publish<C: Tree>(inner: &C, handle: &mut Handle) {
     let len = inner.count();
-    handle.publish_nodes(len, bytes::<C>(len));
+    if handle.publish_nodes(len, bytes::<C>(len)) {
+        handle.answer(inner);
+    }
 }
 
 /// As [`Container::heal`].
@@ -26,6 +28,7 @@ pub(crate) fn publish<C: Tree>(inner: &C, handle: &mut Handle) {
 pub(crate) fn heal<C: Tree>(inner: &C, handle: &Handle) {
     let len = inner.count();
     if handle.read(len, len) {
+        handle.answer(inner);
         handle.heal_nodes(len, bytes::<C>(len));
     }
 }

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use crate::group::Group;
 use crate::map_metrics::{Figures, MapMetrics};
 
+use registry::Key;
 pub use registry::MAX_PROBES;
-use registry::{Key, Probe};
+pub(crate) use registry::Probe;
 use source::{Owned, Source, Static, Watched};
 
-pub(crate) use registry::{Polled, panicked, poll, refused};
+pub(crate) use registry::{Polled, measure, of_group, panicked, poll, refused};
+pub(crate) use source::Attempt;
 
 /// Shows a container in every report, under the group `name`, for as long as
 /// the `Arc` lives.
@@ -46,7 +48,12 @@ pub fn probe<M>(name: &str, container: &Arc<M>) -> bool
 where
     M: MapMetrics + Send + Sync + 'static,
 {
-    probe_with(name, container, M::figures)
+    let key = Key::Shared(Arc::as_ptr(container).addr());
+    add(
+        name,
+        key,
+        Watched::new(container, M::figures, M::hold_still),
+    )
 }
 
 /// As [`probe`](crate::probe()), for a type that is not of this program and
@@ -66,7 +73,11 @@ where
     F: Fn(&M) -> Option<Figures> + Send + Sync + 'static,
 {
     let key = Key::Shared(Arc::as_ptr(container).addr());
-    add(name, key, Watched::new(container, read))
+    let at_any_moment = |_: &M, f: &mut dyn FnMut()| {
+        f();
+        true
+    };
+    add(name, key, Watched::new(container, read, at_any_moment))
 }
 
 /// As [`probe`](crate::probe()), for a container in a static, which is asked for

@@ -121,6 +121,11 @@ impl Slab {
         place.get().map(|_| ())
     }
 
+    /// How many slots were ever handed out: their numbers are those below.
+    pub(crate) fn used(&self) -> u32 {
+        self.used.load(Ordering::Acquire)
+    }
+
     /// Calls `visit` for each slot that was ever handed out.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&Slot)) {
         let used = self.used.load(Ordering::Acquire) as usize;

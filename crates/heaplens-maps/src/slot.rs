@@ -25,6 +25,11 @@ struct Owner(u64);
 
 const GENERATION: u64 = 1 << 16;
 
+/// Beside a capacity: somebody asks for the map that is here. Its next operation finds
+/// its capacity to be more than this, which is negative, and so comes off its usual way
+/// without a test of its own (see [`Slot::exceeds`]).
+const ASKED: u64 = 1 << 63;
+
 /// In place of a number of entries: there is no map.
 const LEFT: u64 = u64::MAX - 1;
 /// As [`LEFT`], and the thread that shares the slot has it to itself.
@@ -54,7 +59,7 @@ pub(crate) struct Slot {
     owner: AtomicU64,
     /// Or [`LEFT`] or [`IDLE`].
     entries: AtomicU64,
-    /// Largest capacity, in entries, that the present table has shown.
+    /// Largest capacity, in entries, that the present table has shown; and [`ASKED`].
     capacity: AtomicU64,
     table_bytes: AtomicU64,
     /// Of all maps that had the slot for its group. What was removed follows:
@@ -235,7 +240,7 @@ impl Slot {
             let flow = self.flow();
             let level = Level {
                 entries: self.entries.load(Ordering::Acquire),
-                capacity: self.capacity.load(Ordering::Relaxed),
+                capacity: self.capacity(),
                 table_bytes: self.table_bytes.load(Ordering::Relaxed),
                 read: self.read.load(Ordering::Relaxed),
             };
@@ -270,7 +275,31 @@ impl Slot {
 
     #[inline]
     pub(crate) fn capacity(&self) -> u64 {
-        self.capacity.load(Ordering::Relaxed)
+        self.capacity.load(Ordering::Relaxed) & !ASKED
+    }
+
+    /// Whether a table of this capacity is larger than any that was published, or the
+    /// map is [asked for](Slot::ask). One comparison.
+    #[inline]
+    pub(crate) fn exceeds(&self, capacity: u64) -> bool {
+        capacity.cast_signed() > self.capacity.load(Ordering::Relaxed).cast_signed()
+    }
+
+    /// Asks for the map that is here. Any thread may; what the map's own thread
+    /// publishes at the same moment may undo it, so that it must be done again.
+    pub(crate) fn ask(&self) {
+        self.capacity.fetch_or(ASKED, Ordering::Relaxed);
+    }
+
+    /// Whether the map is asked for.
+    #[inline]
+    pub(crate) fn is_asked(&self) -> bool {
+        self.capacity.load(Ordering::Relaxed) & ASKED != 0
+    }
+
+    /// Takes the question away. `true` for the one thread that did.
+    pub(crate) fn take_ask(&self) -> bool {
+        self.capacity.fetch_and(!ASKED, Ordering::Relaxed) & ASKED != 0
     }
 
     /// Inserts and removes since this slot was first used.
@@ -315,6 +344,7 @@ impl Slot {
     /// As [`Slot::set_table`] for a larger table, by several threads at a time.
     /// `true` for one of them.
     pub(crate) fn raise_table(&self, capacity: u64, bytes: u64) -> bool {
+        // While the map is asked for, nothing is larger: the next one does it then.
         let raised = self.capacity.fetch_max(capacity, Ordering::Relaxed) < capacity;
         if raised {
             self.table_bytes.store(bytes, Ordering::Relaxed);

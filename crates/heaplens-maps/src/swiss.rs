@@ -86,10 +86,13 @@ pub(crate) fn adopt<C: HashTable>(inner: &C, handle: &mut Handle, high_water: us
     }
 }
 
-/// Publishes a table that was made or grew. Not marked cold: the caller's way past
+/// Publishes a table that was made or grew, or answers. Not marked cold: the caller's way past
 /// it would then lie where a new entry jumps twice.
 #[inline(never)]
 fn made<C: HashTable>(inner: &C, handle: &mut Handle, capacity: usize) {
+    if handle.answers(inner, capacity) {
+        return;
+    }
     let table = Swiss::holding::<Entry<C>>(capacity);
     handle.resized(inner.count(), capacity, table.bytes::<Entry<C>>());
     if holder::any_live() {
@@ -99,6 +102,7 @@ fn made<C: HashTable>(inner: &C, handle: &mut Handle, capacity: usize) {
 
 #[cold]
 fn changed_unseen<C: HashTable>(inner: &C, handle: &Handle) {
+    handle.answer(inner);
     let (former, capacity) = (handle.high_water(), inner.capacity());
     let table = Swiss::holding::<Entry<C>>(capacity);
     handle.heal(inner.count(), capacity, table.bytes::<Entry<C>>());

@@ -134,15 +134,19 @@ impl<M: MapMetrics> Tracked<M> {
         let entries = self.entries();
         if let Some(capacity) = self.capacity() {
             if self.handle.publish(entries, capacity) {
-                let bytes = self.bytes();
-                self.handle.resized(entries, capacity, bytes);
+                if !self.handle.answers(&self.inner, capacity) {
+                    let bytes = self.bytes();
+                    self.handle.resized(entries, capacity, bytes);
+                }
             } else if capacity < self.handle.high_water() && self.inner.capacity_is_exact() {
                 let bytes = self.bytes();
                 self.handle.shrunk(capacity, bytes, false);
             }
         } else {
             let bytes = self.bytes();
-            self.handle.publish_nodes(entries, bytes);
+            if self.handle.publish_nodes(entries, bytes) {
+                self.handle.answer(&self.inner);
+            }
         }
         if let Some(cache) = self.inner.cache() {
             self.publish_cache(cache);
@@ -200,9 +204,11 @@ impl<M: MapMetrics> Tracked<M> {
         let entries = self.entries();
         if let Some(capacity) = self.capacity() {
             if self.handle.read(entries, capacity) {
+                self.handle.answer(&self.inner);
                 self.handle.heal(entries, capacity, self.bytes());
             }
         } else if self.handle.read(entries, 0) {
+            self.handle.answer(&self.inner);
             self.handle.heal_nodes(entries, self.bytes());
         }
     }

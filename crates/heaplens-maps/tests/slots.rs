@@ -230,3 +230,19 @@ fn an_insert_is_never_seen_before_its_entry() {
         reader.join().unwrap();
     });
 }
+
+#[test]
+fn one_of_two_readers_answers() {
+    model(|| {
+        let slot = Arc::new(Slot::new());
+        slot.take(0, A, &full(A));
+        slot.ask();
+        let other = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || slot.take_ask())
+        };
+        let mine = slot.take_ask();
+        assert!(mine != other.join().unwrap(), "one of them");
+        assert!(!slot.is_asked());
+    });
+}

@@ -77,6 +77,17 @@ impl Layout {
     }
 }
 
+impl Layout {
+    /// Where in the file what the tables count as `address` is: the inverse of
+    /// [`Layout::address_of`].
+    pub(crate) fn offset_of(&self, address: u64) -> Option<u64> {
+        self.segments.iter().find_map(|segment| {
+            let inside = address.checked_sub(segment.address)?;
+            (inside < segment.size).then(|| segment.offset.checked_add(inside))?
+        })
+    }
+}
+
 fn compressed<'a>(object: &impl Object<'a>) -> u64 {
     let sections = object.sections().filter_map(|section| {
         let range = section.compressed_file_range().ok()?;

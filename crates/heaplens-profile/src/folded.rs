@@ -1,12 +1,78 @@
-//! Folded stacks: a line for each stack, as flame graph tools read them.
+//! Folded stacks: a line for each stack, as flame graph tools write and read them.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use crate::model::Profile;
+use crate::model::{Profile, ValueType};
+use crate::named::Builder;
 use crate::stacks::NamedStacks;
 
-/// Most bytes of text; the stacks with the least values go without.
+/// Most bytes of text: when written, the stacks with the least values go without.
 pub const MAX_TEXT: usize = 64 << 20;
+
+/// Why text is not folded stacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoldedError {
+    /// The line, from 1; 0 = the whole text.
+    pub line: usize,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for FoldedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(self.reason),
+            line => write!(f, "line {line} {}", self.reason),
+        }
+    }
+}
+
+impl std::error::Error for FoldedError {}
+
+/// Reads `root;…;leaf value` lines, whose values are of this type. Lines that
+/// stand for the same stack are summed; empty ones and those that begin with `#`
+/// are passed over. The profile has names and nothing else: no addresses, time or
+/// labels, and a period of 1.
+///
+/// Costs some 100 ns a frame, and memory in proportion to the text.
+///
+/// # Errors
+///
+/// If a line is none of these, there is no stack at all, or the text has more
+/// than [`MAX_TEXT`] bytes.
+pub fn read(text: &str, of: ValueType) -> Result<Profile, FoldedError> {
+    let fault = |line, reason| Err(FoldedError { line, reason });
+    if text.len() > MAX_TEXT {
+        return fault(0, "the text has more than 64 MiB");
+    }
+    let mut builder = Builder::new(vec![of]);
+    let mut is_empty = true;
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim_end();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let Some((stack, value)) = line.rsplit_once(' ') else {
+            return fault(number, "has no value after a space at its end");
+        };
+        let Ok(value) = value.parse::<i64>() else {
+            return fault(number, "does not end in a whole number");
+        };
+        let stack = stack.trim();
+        if stack.is_empty() || stack.split(';').any(str::is_empty) {
+            return fault(number, "has a frame without a name");
+        }
+        let names = stack.rsplit(';');
+        let locations = names.map(|name| builder.location(name, "", 0)).collect();
+        builder.add(locations, 0, value);
+        is_empty = false;
+    }
+    if is_empty {
+        return fault(0, "there is no stack in it");
+    }
+    Ok(builder.finish())
+}
 
 /// Renders the values of one type as `root;…;leaf value` lines, sorted, each
 /// stack once. Inlined functions are frames of their own; one without a name is

@@ -1,4 +1,4 @@
-//! A profile as JSON, for scripts.
+//! A profile as JSON, for scripts; written, and read back.
 //!
 //! ```json
 //! {
@@ -32,6 +32,8 @@
 //! outside any object. Addresses are text, since numbers of 64 bits do not
 //! survive every reader. `id` is a [`SiteId`].
 
+mod read;
+
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
@@ -39,6 +41,8 @@ use serde_json::{Map, Value, json};
 use crate::model::{Location, Profile, Sample};
 use crate::rfc3339;
 use crate::site_id::{SiteId, SiteIds};
+
+pub use read::{JsonError, MAX_TEXT, read};
 
 /// The name of this schema. The number changes if something is taken out or
 /// means something else; members may be added.

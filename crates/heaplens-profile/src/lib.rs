@@ -15,7 +15,10 @@
 //! | [`pprof`] | gzip'ed `profile.proto`, written and read | no |
 //! | [`filter`] | which samples are kept | no |
 //! | [`text`] | Go's `debug=1` text | no |
-//! | [`folded`] | folded stacks, for flame graph tools | no |
+//! | [`folded`] | folded stacks, written and read | no |
+//! | [`speedscope`] | JSON of speedscope, written and read | no |
+//! | [`offline`] | names for profiles that were made without | yes: files of the same builds |
+//! | [`check`] | the rules of those who read profiles | no |
 //! | [`json`] | JSON with standard errors | no |
 //! | [`origin`] | which frames are the program's own code | no |
 //! | [`sites`] | JSON by line of the program's own code | no |
@@ -36,6 +39,7 @@
 //! # }
 //! ```
 
+pub mod check;
 mod comments;
 mod compact;
 mod debug_file;
@@ -51,15 +55,19 @@ mod lifetimes;
 pub mod mappings;
 mod merge;
 pub mod model;
+mod named;
 mod names;
+pub mod offline;
 pub mod origin;
 pub mod pprof;
 pub mod proto;
+mod retained;
 pub mod rfc3339;
 mod rows;
 mod site_id;
 pub mod sites;
 mod source;
+pub mod speedscope;
 mod stacks;
 mod symbol_table;
 pub mod symbolize;
@@ -76,5 +84,6 @@ pub use model::{
     Variances,
 };
 pub use pprof::{DecodeError, DefaultType};
+pub use retained::{MAP_LABEL, RETAINED_KINDS};
 pub use site_id::{SiteId, SiteIdError, SiteIds};
 pub use symbolize::{Frame, Symbolizer};

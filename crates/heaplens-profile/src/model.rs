@@ -72,8 +72,8 @@ pub struct Line {
 #[non_exhaustive]
 pub struct Location {
     /// Index into [`Profile::mappings`]; `None` for code outside of any
-    /// object and for the pseudo frames `[truncated]`, `[unknown stack]` and
-    /// `[stack table full]`.
+    /// object and for the pseudo frames `[truncated]`, `[unknown stack]`,
+    /// `[stack table full]` and `map=NAME`.
     pub mapping: Option<usize>,
     /// An address inside the call instruction: return address minus 1.
     /// 0 in pseudo frames only.
@@ -132,14 +132,14 @@ pub struct Variances {
 }
 
 impl Variances {
-    /// The variance of the estimate of this type, if it is one of
-    /// [`HEAP_TYPES`].
+    /// The variance of the estimate of this type, if it is one of [`HEAP_TYPES`], or of
+    /// [`RETAINED_KINDS`](crate::RETAINED_KINDS), which are in use.
     pub fn of(&self, kind: &str) -> Option<f64> {
         match kind {
             "alloc_objects" => Some(self.alloc_objects),
             "alloc_space" => Some(self.alloc_space),
-            "inuse_objects" => Some(self.inuse_objects),
-            "inuse_space" => Some(self.inuse_space),
+            "inuse_objects" | "retained_objects" => Some(self.inuse_objects),
+            "inuse_space" | "retained_space" => Some(self.inuse_space),
             _ => None,
         }
     }

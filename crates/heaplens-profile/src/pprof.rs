@@ -12,9 +12,11 @@ use prost::Message;
 use crate::intern::StringTable;
 use crate::model::{self, Profile};
 use crate::proto;
+use crate::retained::MAP_FRAME;
 use crate::rows::PSEUDO_FRAMES;
 
 pub use decode::{MAX_MEMORY, MAX_MESSAGE, decode};
+pub(crate) use decode::{check_size, unpacked};
 pub use fault::DecodeError;
 
 /// The sample type that a viewer shows first.
@@ -180,6 +182,9 @@ fn pseudo_address(location: &model::Location, profile: &Profile) -> u64 {
 /// know stacks by their addresses alone: each kind of frame gets one of its
 /// own, far below any that a program can have. 0 for the name of anything else.
 fn address_of_pseudo(name: &str) -> u64 {
+    if name.starts_with(MAP_FRAME) {
+        return 1 + PSEUDO_FRAMES.len() as u64;
+    }
     let frames = (1..).zip(PSEUDO_FRAMES);
     let mut found = frames.filter(|(_, pseudo)| *pseudo == name);
     found.next().map_or(0, |(address, _)| address)

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use crate::builder::Builder;
 use crate::config::{Config, Limits};
 use crate::error::Error;
+use crate::history;
 use crate::host::Hosts;
 use crate::listen::{self, UnixSocket};
 use crate::peak;
@@ -26,8 +27,9 @@ use crate::server::Server;
 use crate::state::App;
 
 /// Threads for work that takes milliseconds and more: one for profiles, one
-/// for figures, so that a scrape does not wait for symbols.
-const BLOCKING_THREADS: usize = 2;
+/// for figures, so that a scrape does not wait for symbols, and one that waits for what
+/// maps retain. Each is started when it is needed.
+const BLOCKING_THREADS: usize = 3;
 /// How long such a thread waits for more: longer than the pause between two
 /// reports on maps, so that none is started for each of them.
 const BLOCKING_KEPT: Duration = Duration::from_secs(60);
@@ -82,13 +84,17 @@ impl Agent {
             config.token.clone(),
             limits,
         ));
+        if config.what_if_drop {
+            heaplens_alloc::allow_what_if(true);
+        }
         let (stop, stopped) = oneshot::channel();
         let (ready, readiness) = mpsc::channel();
+        let history = config.history.clone();
         let signals = Blocked::all().map_err(thread_fault)?;
         let thread = thread::Builder::new()
             .name("heaplens".to_owned())
             .spawn(move || {
-                heaplens_alloc::untracked(|| serve(sockets, &server, stopped, &ready));
+                heaplens_alloc::untracked(|| serve(sockets, &server, history, stopped, &ready));
             })
             .map_err(thread_fault)?;
         drop(signals);
@@ -193,6 +199,7 @@ fn hosts(config: &Config, wanted: &str, bound: SocketAddr) -> Hosts {
 fn serve(
     sockets: Sockets,
     server: &Arc<Server>,
+    history: history::Settings,
     stopped: oneshot::Receiver<()>,
     ready: &mpsc::Sender<io::Result<()>>,
 ) {
@@ -211,6 +218,7 @@ fn serve(
             heaplens_maps::tick();
             tokio::spawn(pulse::beat(Arc::clone(server.app())));
             tokio::spawn(peak::watch(Arc::clone(server.app())));
+            tokio::spawn(history::record::run(Arc::clone(server.app()), history));
         }
         // `start()` waits for this; nobody else holds the other end.
         let _ = ready.send(accepting);

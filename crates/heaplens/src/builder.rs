@@ -52,6 +52,31 @@ impl Builder {
         self
     }
 
+    /// Whether what a map retains may be measured, by a POST to
+    /// `/debug/maps/NAME/retained`: a child of this process, made by `fork` and closed in,
+    /// drops its copy of the map while the allocator only counts. What is allowed with
+    /// that, and what it costs, is said of [`retained`](mod@crate::retained). Off by
+    /// default; on, it stays so for the life of the process.
+    pub fn what_if_drop(mut self, allow: bool) -> Self {
+        self.told.what_if_drop = Some(allow);
+        self
+    }
+
+    /// Memory for `/debug/history`, in bytes: 8 MiB unless stated, 0 keeps none. What is
+    /// long ago becomes sparse first where it does not suffice. Values other than 0 are
+    /// brought into the range from 64 KiB to 1 GiB.
+    pub fn history_bytes(mut self, bytes: usize) -> Self {
+        self.told.history_bytes = Some(bytes);
+        self
+    }
+
+    /// How often the history is added to, so that tests need not wait for it.
+    #[doc(hidden)]
+    pub fn history_beat(mut self, tick: Duration, snapshot: Duration) -> Self {
+        self.told.history_beat = Some([tick, snapshot]);
+        self
+    }
+
     /// Narrows the limits, so that tests need not wait for them.
     #[doc(hidden)]
     pub fn limits(mut self, header: Duration, request: Duration, connections: usize) -> Self {
@@ -85,6 +110,8 @@ impl fmt::Debug for Builder {
             .field("listen_unix", &self.told.unix)
             .field("token", &self.told.token.as_ref().map(|_| "hidden"))
             .field("expose_cmdline", &self.told.expose_cmdline)
+            .field("what_if_drop", &self.told.what_if_drop)
+            .field("history_bytes", &self.told.history_bytes)
             .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::auth::Token;
 use crate::error::Error;
+use crate::history::{self, DEFAULT_HISTORY_BYTES};
+use crate::units;
 
 /// Where an agent listens if nobody says anything.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:6060";
@@ -17,6 +19,8 @@ pub struct Config {
     pub(crate) unix: Option<PathBuf>,
     pub(crate) token: Option<Token>,
     pub(crate) expose_cmdline: bool,
+    pub(crate) what_if_drop: bool,
+    pub(crate) history: history::Settings,
 }
 
 impl Config {
@@ -39,6 +43,16 @@ impl Config {
     pub fn exposes_cmdline(&self) -> bool {
         self.expose_cmdline
     }
+
+    /// Whether what a map retains may be measured by a child that drops it.
+    pub fn allows_what_if_drop(&self) -> bool {
+        self.what_if_drop
+    }
+
+    /// Bytes of memory for `/debug/history`; 0 = none is kept.
+    pub fn history_bytes(&self) -> usize {
+        self.history.bytes
+    }
 }
 
 /// What the builder was told; `None` is left to the environment.
@@ -48,6 +62,9 @@ pub(crate) struct Told {
     pub(crate) unix: Option<PathBuf>,
     pub(crate) token: Option<String>,
     pub(crate) expose_cmdline: Option<bool>,
+    pub(crate) what_if_drop: Option<bool>,
+    pub(crate) history_bytes: Option<usize>,
+    pub(crate) history_beat: Option<[Duration; 2]>,
 }
 
 impl Told {
@@ -77,11 +94,25 @@ impl Told {
             Some(told) => told,
             None => switch(&environment, "HEAPLENS_EXPOSE_CMDLINE")?.unwrap_or(false),
         };
+        let what_if_drop = match self.what_if_drop {
+            Some(told) => told,
+            None => switch(&environment, "HEAPLENS_WHAT_IF_DROP")?.unwrap_or(false),
+        };
+        let bytes = match self.history_bytes {
+            Some(told) => told,
+            None => size(&environment, "HEAPLENS_HISTORY_BYTES")?.unwrap_or(DEFAULT_HISTORY_BYTES),
+        };
+        let mut history = history::Settings::new(bytes);
+        if let Some([tick, snapshot]) = self.history_beat {
+            (history.tick, history.snapshot) = (tick, snapshot);
+        }
         Ok(Config {
             tcp,
             unix,
             token,
             expose_cmdline,
+            what_if_drop,
+            history,
         })
     }
 }
@@ -124,6 +155,21 @@ fn switch(
         Some(value) if value == "1" || value == "true" => Ok(Some(true)),
         Some(value) if value == "0" || value == "false" => Ok(Some(false)),
         Some(value) => Err(unusable(name, value, EXPECTED)),
+    }
+}
+
+/// A number of bytes, written as `HEAPLENS_MEMORY_BUDGET` is.
+fn size(
+    environment: &impl Fn(&str) -> Option<OsString>,
+    name: &'static str,
+) -> Result<Option<usize>, Error> {
+    const EXPECTED: &str = "a number of bytes, such as 8388608, 8192KiB or 8MiB; 0 = none";
+    let Some(value) = variable(environment, name, EXPECTED)? else {
+        return Ok(None);
+    };
+    match units::parse_bytes(&value).and_then(|bytes| usize::try_from(bytes).ok()) {
+        Some(bytes) => Ok(Some(bytes)),
+        None => Err(unusable(name, value, EXPECTED)),
     }
 }
 
@@ -176,7 +222,31 @@ mod tests {
         assert_eq!(config.listen(), Some(DEFAULT_LISTEN));
         assert_eq!(config.listen_unix(), None);
         assert!(!config.has_token());
-        assert!(!config.exposes_cmdline());
+        assert!(!config.exposes_cmdline() && !config.allows_what_if_drop());
+        assert_eq!(config.history_bytes(), 8 << 20);
+    }
+
+    #[test]
+    fn memory_for_the_history() {
+        let bytes = |told, variable| {
+            let told = Told {
+                history_bytes: told,
+                ..Told::default()
+            };
+            let variables = [("HEAPLENS_HISTORY_BYTES", variable)];
+            resolve(told, &variables).map(|config| config.history_bytes())
+        };
+        for (told, variable, expected) in [
+            (None, "", 8 << 20),
+            (None, "2MiB", 2 << 20),
+            (None, "0", 0),
+            (None, "1", 64 << 10),
+            (Some(3 << 20), "2MiB", 3 << 20),
+            (Some(0), "2MiB", 0),
+            (Some(usize::MAX), "", 1 << 30),
+        ] {
+            assert_eq!(bytes(told, variable).ok(), Some(expected), "{variable}");
+        }
     }
 
     #[test]
@@ -185,19 +255,21 @@ mod tests {
             ("HEAPLENS_LISTEN", "127.0.0.1:7070"),
             ("HEAPLENS_TOKEN", SECRET),
             ("HEAPLENS_EXPOSE_CMDLINE", "1"),
+            ("HEAPLENS_WHAT_IF_DROP", "true"),
         ];
         let config = resolve(Told::default(), &variables).unwrap();
         assert_eq!(config.listen(), Some("127.0.0.1:7070"));
-        assert!(config.has_token() && config.exposes_cmdline());
+        assert!(config.has_token() && config.exposes_cmdline() && config.allows_what_if_drop());
 
         let told = Told {
             tcp: Some("127.0.0.1:8080".to_owned()),
             expose_cmdline: Some(false),
+            what_if_drop: Some(false),
             ..Told::default()
         };
         let config = resolve(told, &variables).unwrap();
         assert_eq!(config.listen(), Some("127.0.0.1:8080"));
-        assert!(config.has_token() && !config.exposes_cmdline());
+        assert!(config.has_token() && !config.exposes_cmdline() && !config.allows_what_if_drop());
     }
 
     #[test]
@@ -222,7 +294,14 @@ mod tests {
                 "yes",
                 "HEAPLENS_EXPOSE_CMDLINE=\"yes\"",
             ),
+            (
+                "HEAPLENS_WHAT_IF_DROP",
+                "on",
+                "HEAPLENS_WHAT_IF_DROP=\"on\"",
+            ),
             ("HEAPLENS_LISTEN", "unix:", "HEAPLENS_LISTEN=\"unix:\""),
+            ("HEAPLENS_HISTORY_BYTES", "some", "a number of bytes"),
+            ("HEAPLENS_HISTORY_BYTES", "-1", "a number of bytes"),
             ("HEAPLENS_TOKEN", "", "the token is not usable"),
             ("HEAPLENS_TOKEN", "secret", "fewer than 32"),
         ];

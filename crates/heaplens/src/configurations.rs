@@ -11,7 +11,7 @@ use std::path::Path;
 use hyper::Uri;
 
 use crate::config::DEFAULT_LISTEN;
-use crate::handlers::maps;
+use crate::handlers::{history, maps};
 use crate::params::{self, BadParameter, GoQuery, HeapQuery};
 use crate::routes::{self, Route};
 use crate::ui;
@@ -196,8 +196,11 @@ fn broken(target: &str) -> Option<String> {
             return Some("it is not served".to_owned());
         }
         Some(Route::Heap | Route::Allocs) => GoQuery::read(query).map(drop),
-        Some(Route::DebugHeap) => HeapQuery::read(query).map(drop),
+        Some(Route::DebugHeap | Route::Peak) => HeapQuery::read(query).map(drop),
         Some(Route::Flamegraph) => HeapQuery::of_flamegraph(query, false).map(drop),
+        Some(Route::History) => history::is_query(query),
+        Some(Route::Lifetimes) => HeapQuery::of_lifetimes(query).map(drop),
+        Some(Route::Retained) => HeapQuery::of_retained(query).map(drop),
         Some(Route::Maps) => maps::is_list_query(query),
         Some(Route::Map) => maps::is_query(query),
         Some(Route::Overview) => ui::asked(query).map(drop),

@@ -6,7 +6,6 @@ mod agent;
 mod auth;
 mod body;
 mod builder;
-mod cgroup;
 mod clients;
 mod config;
 #[cfg(test)]
@@ -18,10 +17,14 @@ mod deadline;
 mod error;
 mod fields;
 mod flight;
+mod guard;
 mod handlers;
+mod history;
 mod host;
+mod inquiries;
 #[cfg(feature = "tracing")]
 mod label_layer;
+pub mod leaks;
 mod listen;
 mod map_group;
 mod memory;
@@ -46,6 +49,7 @@ pub use agent::Agent;
 pub use builder::Builder;
 pub use config::{Config, DEFAULT_LISTEN};
 pub use error::Error;
+pub use history::DEFAULT_HISTORY_BYTES;
 #[cfg(feature = "tracing")]
 pub use label_layer::LabelLayer;
 pub use metrics::collector::Collector;
@@ -58,8 +62,9 @@ pub use heaplens_alloc::Jemalloc;
 pub use heaplens_alloc::{
     Alloc, AllocatorStats, Counters, DEFAULT_MEMORY_BUDGET, DEFAULT_SAMPLE_INTERVAL, DropReason,
     EnvironmentError, LabelExt, LabelScope, Labelled, Labels, Lifetimes, Site, Snapshot, Stack,
-    StackKind, StatsSource, Tally, Totals, Walker, allocator_stats, counters, label, lifetimes,
-    sample_interval, set_sample_interval, snapshot, untracked,
+    StackKind, StatsSource, Tally, Totals, Walker, allocator_stats, allow_what_if, counters,
+    is_what_if_allowed, label, lifetimes, retained, sample_interval, set_sample_interval, snapshot,
+    untracked,
 };
 #[doc(inline)]
 pub use heaplens_maps as maps;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use heaplens_maps::{CacheReport, Cause, GroupReport};
 
+use crate::inquiries::{self, Brief};
 use crate::outlook::{self, Outlook};
 use crate::waste;
 
@@ -21,6 +22,8 @@ pub(crate) struct MapGroup {
     /// Of the oldest sampled block of an entry.
     pub(crate) oldest_age: Option<Duration>,
     pub(crate) outlook: Option<Outlook>,
+    /// What dropping its maps would have freed when that was last measured.
+    pub(crate) retained: Option<Brief>,
     pub(crate) waste_bytes: Option<u64>,
     /// How long there has been waste at every look.
     pub(crate) wasteful_for: Option<Duration>,
@@ -44,6 +47,7 @@ impl MapGroup {
                 .oldest
                 .map(|oldest| now.duration_since(oldest).unwrap_or_default()),
             outlook: None,
+            retained: inquiries::brief(&report.name),
             waste_bytes: None,
             wasteful_for: None,
             report,

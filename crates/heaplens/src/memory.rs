@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::cgroup;
+use heaplens_alloc::cgroup;
 
 /// Both in bytes; `None` is not known, or no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod heap;
 mod pairs;
 mod seconds;
 mod selection;
+mod when;
 
 use std::fmt;
 
@@ -14,6 +15,7 @@ use hyper::StatusCode;
 
 use crate::respond::{self, Reply};
 
+pub(crate) use duration::duration;
 pub(crate) use escape::{escape, unescape_path};
 #[cfg(feature = "cpu-profile")]
 pub(crate) use go::cpu_seconds;
@@ -21,6 +23,7 @@ pub(crate) use go::{GoQuery, seconds_asked, without_seconds};
 pub(crate) use heap::{Base, Format, HeapQuery};
 pub(crate) use pairs::{none, strict_pairs};
 pub(crate) use selection::Selection;
+pub(crate) use when::{When, when as moment};
 
 /// Why a request is 400: one line for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]

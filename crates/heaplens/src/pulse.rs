@@ -39,7 +39,7 @@ pub(crate) async fn beat(app: Arc<App>) {
 
 /// Late ticks are not made up for: a process that was stopped for an hour does
 /// not owe an hour of them.
-fn every(period: Duration) -> time::Interval {
+pub(crate) fn every(period: Duration) -> time::Interval {
     let mut interval = time::interval(period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval

@@ -41,6 +41,7 @@ pub fn router() -> Router {
 pub struct Routes {
     expose_cmdline: bool,
     metrics: bool,
+    what_if_drop: bool,
 }
 
 impl Routes {
@@ -49,6 +50,7 @@ impl Routes {
         Routes {
             expose_cmdline: false,
             metrics: true,
+            what_if_drop: false,
         }
     }
 
@@ -67,8 +69,18 @@ impl Routes {
         self
     }
 
+    /// Whether what a map retains may be measured by a child that drops it, as
+    /// [`Builder::what_if_drop`](crate::Builder::what_if_drop) has it.
+    pub fn what_if_drop(mut self, allow: bool) -> Self {
+        self.what_if_drop = allow;
+        self
+    }
+
     /// The router, to merge or to nest.
     pub fn router(self) -> Router {
+        if self.what_if_drop {
+            heaplens_alloc::allow_what_if(true);
+        }
         let app = App::new(self.expose_cmdline);
         routes::MOUNTED
             .iter()

@@ -17,8 +17,10 @@
 //! | `/debug/flamegraph` | GET, HEAD, POST | the same as a flame graph, SVG; of what changed since the profile that is the body of a POST |
 //! | `/debug/heap/lifetimes` | GET, HEAD | how long blocks lived, by site: what was freed and what is alive, by age; in any format but text |
 //! | `/debug/heap/peak` | GET, HEAD | pprof or text: the live heap when it was fullest |
+//! | `/debug/history` | GET, HEAD | JSON: the process's figures over time, and which snapshots there are |
 //! | `/debug/maps`, `/debug/maps/` | GET, HEAD | the groups of tracked maps, ranked; JSON or text |
 //! | `/debug/maps/{name}` | GET, HEAD | one of them; the name may have slashes in it, or be escaped as a whole |
+//! | `/debug/maps/{name}/retained` | GET, HEAD, POST | what dropping its maps would free: a POST measures it, and needs the header `X-Heaplens`; the last answer as JSON, text or a profile. A map whose own name ends in `/retained` is asked for with its slashes escaped |
 //! | `/debug/memstats` | GET, HEAD | JSON |
 //! | `/metrics` | GET, HEAD | Prometheus text or `OpenMetrics`, by `Accept` |
 //! | `/healthz` | GET, HEAD | JSON: whether sampling is on |
@@ -39,8 +41,8 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use crate::handlers::{
-    cmdline, cpu, delta_heap, flamegraph, health, heap, index, maps, memstats, metrics, peak,
-    symbol,
+    cmdline, cpu, delta_heap, flamegraph, health, heap, history, index, maps, memstats, metrics,
+    peak, retained, symbol,
 };
 use crate::params::{self, GoQuery, HeapQuery};
 use crate::respond::{self, Reply};
@@ -65,14 +67,16 @@ pub(crate) enum Route {
     Lifetimes,
     Peak,
     Flamegraph,
+    History,
     Maps,
     Map,
+    Retained,
     Memstats,
     Metrics,
     Health,
 }
 
-const TABLE: [(&str, Route); 21] = [
+const TABLE: [(&str, Route); 22] = [
     ("/", Route::Overview),
     ("/debug/", Route::Overview),
     ("/debug/pprof", Route::PprofBare),
@@ -88,6 +92,7 @@ const TABLE: [(&str, Route); 21] = [
     ("/debug/heap/lifetimes", Route::Lifetimes),
     ("/debug/heap/peak", Route::Peak),
     ("/debug/flamegraph", Route::Flamegraph),
+    ("/debug/history", Route::History),
     ("/debug/maps", Route::Maps),
     (MAP, Route::Maps),
     ("/debug/symbolz", Route::Symbol),
@@ -101,7 +106,7 @@ const MAP: &str = "/debug/maps/";
 
 /// The paths of the table as axum writes them, for the routes that go into
 /// another program's router: all under `/debug/`, and `/metrics`.
-pub(crate) const MOUNTED: [&str; 15] = [
+pub(crate) const MOUNTED: [&str; 16] = [
     "/debug/",
     "/debug/ui/{*file}",
     "/debug/pprof",
@@ -111,6 +116,7 @@ pub(crate) const MOUNTED: [&str; 15] = [
     "/debug/heap/lifetimes",
     "/debug/heap/peak",
     "/debug/flamegraph",
+    "/debug/history",
     "/debug/maps",
     "/debug/maps/",
     "/debug/maps/{*name}",
@@ -124,10 +130,21 @@ pub(crate) fn find(path: &str) -> Option<Route> {
     match exact {
         Some((_, route)) => Some(*route),
         None if path.starts_with("/debug/pprof/") => Some(Route::UnknownProfile),
+        None if retained_of(path).is_some() => Some(Route::Retained),
         None if path.starts_with(MAP) => Some(Route::Map),
         None if path.starts_with(ui::assets::PREFIX) => Some(Route::Asset),
         None => None,
     }
+}
+
+/// What follows the name of a map where what it retains is asked for. A map whose own
+/// name ends so is asked for with its slashes escaped.
+const RETAINED: &str = "/retained";
+
+/// The name of the map in such a path, as it stands there.
+fn retained_of(path: &str) -> Option<&str> {
+    let name = path.strip_prefix(MAP)?.strip_suffix(RETAINED)?;
+    (!name.is_empty()).then_some(name)
 }
 
 /// Answers a request.
@@ -139,7 +156,7 @@ where
     let (parts, body) = request.into_parts();
     let route = find(parts.uri.path());
     let allow = match route {
-        Some(Route::Symbol | Route::Flamegraph) => "GET, HEAD, POST",
+        Some(Route::Symbol | Route::Flamegraph | Route::Retained) => "GET, HEAD, POST",
         _ => "GET, HEAD",
     };
     if !is_allowed(&parts.method, allow) {
@@ -173,6 +190,7 @@ where
             heap::lifetimes::serve(app, HeapQuery::of_lifetimes(parts.uri.query())).await
         }
         Some(Route::Peak) => peak::serve(app, HeapQuery::read(parts.uri.query())).await,
+        Some(Route::History) => history::serve(app, parts.uri.query()).await,
         Some(Route::Cmdline) => cmdline::serve(app.expose_cmdline),
         Some(Route::Symbol) if parts.method == Method::POST => symbol::post(app, body).await,
         Some(Route::Symbol) => symbol::get(app, parts.uri.query().unwrap_or_default()).await,
@@ -183,6 +201,11 @@ where
         Some(Route::Map) => {
             let name = parts.uri.path().strip_prefix(MAP).unwrap_or_default();
             maps::one(app, name, parts.uri.query(), base(&parts)).await
+        }
+        Some(Route::Retained) => {
+            let (path, query) = (parts.uri.path(), parts.uri.query());
+            let name = retained_of(path).unwrap_or_default();
+            retained::serve(app, &parts.method, name, query, &parts.headers).await
         }
         Some(Route::Memstats) => match params::none(parts.uri.query()) {
             Ok(()) => memstats::serve(app).await,
@@ -338,6 +361,24 @@ mod tests {
         }
         for path in ["/debug/maps", "/debug/maps/"] {
             assert_eq!(find(path), Some(Route::Maps), "{path}");
+        }
+        for (path, name) in [
+            ("/debug/maps/a/retained", "a"),
+            ("/debug/maps/src/a.rs:41:7/retained", "src/a.rs:41:7"),
+            ("/debug/maps/a/retained/retained", "a/retained"),
+            ("/debug/maps/a%2Fretained/retained", "a%2Fretained"),
+        ] {
+            assert_eq!(find(path), Some(Route::Retained), "{path}");
+            assert_eq!(retained_of(path), Some(name), "{path}");
+        }
+        for path in [
+            "/debug/maps/retained",
+            "/debug/maps//retained",
+            "/debug/maps/a%2Fretained",
+            "/debug/maps/a/retained/",
+            "/debug/maps/aretained",
+        ] {
+            assert_eq!(find(path), Some(Route::Map), "{path}");
         }
         assert_eq!(find("/debug/mapsx"), None);
     }

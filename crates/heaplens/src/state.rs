@@ -24,6 +24,8 @@ pub(crate) struct App {
     pub(crate) costly: Work,
     /// Metrics and statistics: milliseconds.
     pub(crate) figures: Work,
+    /// What maps retain: seconds of waiting for others.
+    pub(crate) measuring: Work,
     /// The profile in the making.
     pub(crate) flight: Flight<Built>,
     /// Free places for delta profiles.
@@ -44,6 +46,7 @@ impl App {
             expose_cmdline,
             costly: Work::new(),
             figures: Work::new(),
+            measuring: Work::new(),
             flight: Flight::new(),
             deltas: Arc::new(Semaphore::new(DELTAS)),
             clients: Mutex::default(),
@@ -103,6 +106,25 @@ impl App {
     ) -> Result<Profile, Failure> {
         self.symbolized(with_names, |mappings, symbolizer| {
             Profile::of_lifetimes(of, mappings, symbolizer)
+        })
+    }
+
+    /// A profile of what a group of maps retains, with names or with addresses only.
+    pub(crate) fn retained(
+        &self,
+        of: &heaplens_maps::GroupRetained,
+        with_names: bool,
+    ) -> Result<Profile, Failure> {
+        self.symbolized(with_names, |mappings, symbolizer| {
+            let mut profile = Profile::of_retained(&of.retained, of.name, mappings, symbolizer);
+            profile.time = of.taken_at;
+            if of.unmeasured() > 0 {
+                profile.comments.push(format!(
+                    "measured: {} of {} maps of the group",
+                    of.measured, of.maps
+                ));
+            }
+            profile
         })
     }
 

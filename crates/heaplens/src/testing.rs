@@ -34,6 +34,7 @@
 //! | a piece of code leaves nothing behind, or takes no more than so much | [`HeapWatch`], [`measure`] |
 //! | a request, a job or a session leaks nothing when it is repeated | [`transaction`], [`Transaction`] |
 //! | a value is gone once nobody needs it | [`assert_dropped_within`] |
+//! | a value or map retains no more than so much | [`assert_retained!`](crate::assert_retained) |
 //! | a map or cache keeps its bound, and how it does when it is full | [`Pressure`] |
 //!
 //! # What is counted
@@ -82,6 +83,7 @@ mod map_growth;
 mod outcome;
 mod pressure;
 mod pressure_report;
+mod retained;
 mod trace;
 mod transaction;
 mod transaction_report;
@@ -96,5 +98,8 @@ pub use map_growth::MapGrowth;
 pub use outcome::Outcome;
 pub use pressure::Pressure;
 pub use pressure_report::{PressureReport, Stop};
+#[doc(hidden)]
+pub use retained::{Allowed, check_retained};
+pub use retained::{GB, KB, MB};
 pub use transaction::{Transaction, transaction};
 pub use transaction_report::TransactionReport;

@@ -20,6 +20,21 @@ pub(crate) fn bytes(bytes: f64) -> String {
     }
 }
 
+/// Reads a number of bytes: `123`, `512K`, `512KiB`, `1M`, `1MiB`, `2G`, `2GiB`; case does not
+/// matter.
+pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit());
+    let (digits, unit) = text.split_at_checked(end.unwrap_or(text.len()))?;
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(factor)
+}
+
 /// A count with its thousands apart: `1,234,567`.
 pub(crate) fn count(count: u64) -> String {
     let digits = count.to_string();
@@ -80,6 +95,27 @@ mod tests {
         ];
         for (value, text) in cases {
             assert_eq!(bytes(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_read_in_any_unit() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("123", Some(123)),
+            ("512K", Some(512 << 10)),
+            ("8MiB", Some(8 << 20)),
+            ("8mib", Some(8 << 20)),
+            ("1GiB", Some(1 << 30)),
+            ("", None),
+            ("MiB", None),
+            ("-1", None),
+            ("1.5MiB", None),
+            ("8MB", None),
+            ("8 MiB", None),
+            ("17179869184GiB", None),
+        ] {
+            assert_eq!(parse_bytes(text), bytes, "{text}");
         }
     }
 

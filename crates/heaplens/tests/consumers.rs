@@ -15,7 +15,7 @@ use heaplens::TrackedHashMap;
 use rules::alloy::{self, Scraper};
 use rules::parca::{self, Kind};
 use rules::raw::Raw;
-use rules::{format, pyroscope};
+use rules::{Kept as _, format, pyroscope};
 
 #[global_allocator]
 static ALLOC: heaplens::Alloc = heaplens::Alloc::new();

@@ -103,6 +103,33 @@ def speedscope_differences(profile, shown, at):
         yield f"speedscope has {sums.get(stack)} of {expected.get(stack)} at {stack}"
 
 
+def converted(heaplens, file, directory):
+    """What the command makes of a file: in speedscope's format, and in its own again."""
+    made = [directory / "converted.speedscope.json", directory / "converted.pb.gz"]
+    for output in made:
+        subprocess.run([heaplens, "convert", file, "-o", output], check=True)
+    return made
+
+
+def conversion_differences(profile, shown, again):
+    """Between a file and what was made of it. Inlined functions are frames of their own there."""
+    expected = Counter()
+    for sample in profile["samples"]:
+        expected[flat(sample["stack"])] += sample["values"][3]
+    sums = Counter()
+    for sample in shown["samples"]:
+        # What has no name has its address for one.
+        named = tuple(name for name in sample["stack"] if not re.search(r"\+0x[0-9a-f]+$", name))
+        sums[named] += sample["value"]
+    if (shown["name"], shown["unit"]) != ("inuse_space", "bytes"):
+        yield f"speedscope shows {shown['name']} in {shown['unit']}"
+    if shown["total"] != sum(expected.values()):
+        yield f"speedscope's total: {shown['total']} of {sum(expected.values())}"
+    for stack in [s for s in expected.keys() | sums.keys() if expected[s] != sums[s]][:5]:
+        yield f"speedscope has {sums[stack]} of {expected[stack]} at {stack}"
+    yield from differences(profile, again)
+
+
 def reports(pprof, name, file, profile, before):
     """Every report of pprof's on one file, held against the file itself."""
     sums = dict(zip(TYPES, totals(profile)))
@@ -177,7 +204,7 @@ def blind(profile, shown):
 
 
 def main():
-    modules, program = sys.argv[1:]
+    modules, program, heaplens = sys.argv[1:]
     problems = []
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
@@ -195,6 +222,15 @@ def main():
             pprof("-proto", f"-output={again[profile]}", file)
         decoded = node("pprof_format.mjs", modules, [*files.values(), *again.values()])
         shown = node("speedscope.mjs", modules, [*files.values()])
+        own, packed = converted(heaplens, files["heap"], directory)
+        judged = node("speedscope.mjs", modules, [own])[own], node("pprof_format.mjs", modules, [packed])[packed]
+        problems += [f"converted: {of}" for of in conversion_differences(decoded[files["heap"]], *judged)]
+        judged[0]["samples"][0]["value"] += 1
+        if not any(conversion_differences(decoded[files["heap"]], *judged)):
+            problems.append("the comparison of what is converted does not see a byte more")
+        checked = subprocess.run([heaplens, "check", *files.values()], capture_output=True, text=True)
+        if checked.returncode:
+            problems.append(f"heaplens check: {checked.stdout}{checked.stderr}")
         before = None
         for profile, file in files.items():
             ours = decoded[file]
@@ -216,7 +252,7 @@ def main():
         print(problem, file=sys.stderr)
     if problems:
         raise SystemExit(f"check-readers: {len(problems)} differences")
-    print("go tool pprof, pprof-format and speedscope read the same")
+    print("go tool pprof, pprof-format and speedscope read the same, converted or not")
 
 
 main()

@@ -1,4 +1,5 @@
-// speedscope.mjs MODULES FILE...: prints what speedscope's importer makes of each file, as JSON.
+// speedscope.mjs MODULES FILE...: prints what speedscope's importers make of each file, as JSON: of pprof
+// files, and of files of its own format, of which the profile is told that it shows first.
 //
 // speedscope is published as one script for browsers. It is run here without a browser, and stops where
 // it wants to have one; its importer of pprof files, and what that needs, can be called all the same.
@@ -18,20 +19,29 @@ function only(pattern, source, what) {
   return found[0];
 }
 
-function importer() {
+// A function of the script, found by where it is used, and what makes it ready.
+function part(source, use, what) {
+  const name = only(use, source, `the use of ${what}`)[1];
+  // Its module: functions, then `var …, ready = module(() => { … })`.
+  const module = new RegExp(`function ${name}\\(.*?\\bvar (?:\\w+,)*(\\w+)=\\w+\\(\\(\\)=>\\{"use strict"`, 'gs');
+  return { name, ready: only(module, source, `the module of ${what}`)[1] };
+}
+
+function importers() {
   const release = path.join(modules, 'speedscope/dist/release');
   const scripts = fs.readdirSync(release).filter((name) => /^speedscope-.*\.js$/.test(name));
   const script = only(/\S+/g, scripts.join('\n'), 'its script')[0];
   const source = fs.readFileSync(path.join(release, script), 'utf8');
   // `let x = importer(bytes); if (x) return console.log(…)`, whatever the names are.
-  const use = /let (\w+)=(\w+)\(\w+\);if\(\1\)return console\.log\("Importing as protobuf encoded pprof file"\)/g;
-  const name = only(use, source, 'the use of the importer')[2];
-  // The importer's module: its functions, then `var …, ready = module(() => { … })`.
-  const module = new RegExp(`function ${name}\\(.*?\\bvar (?:\\w+,)*(\\w+)=\\w+\\(\\(\\)=>\\{"use strict"`, 'gs');
-  const ready = only(module, source, 'the module of the importer')[1];
+  const usePprof = /let \w+=(\w+)\(\w+\);if\(\w+\)return console\.log\("Importing as protobuf encoded pprof file"\)/g;
+  const useJson = /console\.log\("Importing as speedscope json file"\),(\w+)\(\w+\)/g;
+  const pprof = part(source, usePprof, 'the importer of pprof');
+  const json = part(source, useJson, 'the importer of its own format');
   const start = '"use strict";(()=>{';
   only(/^"use strict";\(\(\)=>\{/g, source, 'the start of the script');
-  const taken = `globalThis.importPprof=(bytes)=>{${ready}();return ${name}(bytes)};`;
+  const taken =
+    `globalThis.importPprof=(bytes)=>{${pprof.ready}();return ${pprof.name}(bytes)};` +
+    `globalThis.importJson=(text)=>{${json.ready}();return ${json.name}(JSON.parse(text))};`;
   const context = vm.createContext({ console: { log() {}, warn() {}, error() {} } });
   try {
     vm.runInContext(start + taken + source.slice(start.length), context, { filename: script });
@@ -41,12 +51,20 @@ function importer() {
   return context;
 }
 
+function imported(context, file) {
+  const content = fs.readFileSync(file);
+  if (file.endsWith('.json')) {
+    const group = context.importJson(content.toString());
+    return group.profiles[group.indexToView];
+  }
+  const bytes = zlib.gunzipSync(content);
+  return context.importPprof(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+}
+
 function read(context, file) {
-  const bytes = zlib.gunzipSync(fs.readFileSync(file));
-  const whole = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength);
   let profile;
   try {
-    profile = context.importPprof(whole);
+    profile = imported(context, file);
   } catch (error) {
     return { refused: String(error.message) };
   }
@@ -60,8 +78,8 @@ function read(context, file) {
     }
     return { stack, value: profile.weights[index] };
   });
-  return { unit: profile.getWeightUnit(), total: profile.getTotalWeight(), samples };
+  return { name: profile.getName(), unit: profile.getWeightUnit(), total: profile.getTotalWeight(), samples };
 }
 
-const context = importer();
+const context = importers();
 console.log(JSON.stringify(files.map((file) => read(context, file))));

@@ -5,12 +5,15 @@ pub(crate) mod blocks;
 pub(crate) mod estimate;
 pub(crate) mod fake;
 pub(crate) mod holders;
+pub(crate) mod hostile;
 pub(crate) mod labels;
 pub(crate) mod ledger;
 pub(crate) mod program;
 pub(crate) mod random;
 pub(crate) mod shadow;
 pub(crate) mod symbols;
+pub(crate) mod truth;
+pub(crate) mod what_if;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -35,6 +35,22 @@ macro_rules! sharded {
                 self.figures()?.table_bytes
             }
 
+            fn hold_still(&self, f: &mut dyn FnMut()) -> bool {
+                let shards = self.shards().iter();
+                let held: Option<Vec<_>> = shards
+                    .map(|shard| {
+                        (0..ATTEMPTS).find_map(|_| {
+                            std::hint::spin_loop();
+                            shard.try_read()
+                        })
+                    })
+                    .collect();
+                held.is_some_and(|_held| {
+                    f();
+                    true
+                })
+            }
+
             fn figures(&self) -> Option<Figures> {
                 let (mut entries, mut capacity, mut bytes) = (0, 0, 0);
                 for shard in self.shards() {

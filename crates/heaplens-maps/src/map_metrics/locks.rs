@@ -35,6 +35,11 @@ macro_rules! locks {
                 self.figures()?.cache
             }
 
+            fn hold_still(&self, f: &mut dyn FnMut()) -> bool {
+                let $name = self;
+                $try_lock.is_some_and(|inner| inner.hold_still(f))
+            }
+
             fn figures(&self) -> Option<$crate::Figures> {
                 let $name = self;
                 $try_lock?.figures()
@@ -80,5 +85,18 @@ mod tests {
         drop(read);
         let _written = map.write().expect("not poisoned");
         assert_eq!(map.figures(), None);
+    }
+
+    #[test]
+    fn a_lock_is_held_while_its_content_is_to_be_still() {
+        let map = RwLock::new(HashMap::from([(1, 2)]));
+        let mut calls = 0;
+        assert!(map.hold_still(&mut || {
+            calls += 1;
+            assert!(map.try_write().is_err() && map.try_read().is_ok());
+        }));
+        assert_eq!(calls, 1);
+        let _written = map.write().expect("not poisoned");
+        assert!(!map.hold_still(&mut || panic!("it is being changed")));
     }
 }

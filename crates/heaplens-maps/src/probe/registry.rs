@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::source::{Answer, Source};
+use heaplens_alloc::retained::Limits;
+
+use super::source::{Answer, Attempt, Source};
 use crate::contained::contained;
 use crate::group::Group;
 use crate::map_metrics::{CacheMetrics, Figures};
@@ -49,7 +51,7 @@ impl Key {
 
 type Place = (GroupId, Key);
 
-pub(super) struct Probe {
+pub(crate) struct Probe {
     place: Place,
     source: Box<dyn Source>,
     /// What it told last, for when it is busy. Never locked while it is asked.
@@ -266,6 +268,20 @@ pub(crate) fn poll() -> HashMap<GroupId, Polled> {
         }
     }
     groups
+}
+
+/// The probes of a group.
+pub(crate) fn of_group(group: GroupId) -> Vec<Arc<Probe>> {
+    let registry = lock();
+    let probes = registry.iter().flat_map(|known| known.probes.values());
+    let of_group = probes.filter(|probe| probe.place.0 == group);
+    of_group.cloned().collect()
+}
+
+/// Begins to measure what a container retains. One that panics is gone, as far as this
+/// is concerned: it is taken out when it is next asked, if it does so then.
+pub(crate) fn measure(probe: &Probe, limits: Limits) -> Attempt {
+    contained(|| probe.source.measure(limits)).unwrap_or(Attempt::Gone)
 }
 
 /// What one container tells; if it is no more, or panics, it is taken out.

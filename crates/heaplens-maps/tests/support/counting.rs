@@ -10,7 +10,7 @@ thread_local! {
     static BYTES: Cell<isize> = const { Cell::new(0) };
 }
 
-fn add(bytes: isize) {
+pub(crate) fn add(bytes: isize) {
     // A thread that is ending counts no more.
     let _ = BYTES.try_with(|sum| sum.set(sum.get() + bytes));
 }

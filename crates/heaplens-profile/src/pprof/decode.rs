@@ -21,6 +21,11 @@ use crate::proto;
 /// Most bytes of a message, unpacked.
 pub const MAX_MESSAGE: usize = 64 << 20;
 
+const TOO_LARGE: DecodeError = DecodeError::TooLarge {
+    what: "the unpacked message",
+    limit: MAX_MESSAGE,
+};
+
 /// Most bytes that a message and the profile made of it may take in memory.
 pub const MAX_MEMORY: usize = 512 << 20;
 
@@ -54,11 +59,16 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, DecodeError> {
     Reader::new(decoded, budget)?.profile()
 }
 
-fn unpacked(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
-    const TOO_LARGE: DecodeError = DecodeError::TooLarge {
-        what: "the unpacked message",
-        limit: MAX_MESSAGE,
-    };
+/// Whether a message can be decoded within the bounds.
+pub(crate) fn check_size(message: &[u8]) -> Result<(), DecodeError> {
+    if message.len() > MAX_MESSAGE {
+        return Err(TOO_LARGE);
+    }
+    Budget::new(MAX_MEMORY).take_message(message)
+}
+
+/// The message in a gzip file, or a bare one.
+pub(crate) fn unpacked(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }

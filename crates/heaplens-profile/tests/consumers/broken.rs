@@ -3,7 +3,7 @@
 use crate::rules::alloy::{self, Scraper};
 use crate::rules::parca::{self, Kind};
 use crate::rules::raw::{Label, Raw};
-use crate::rules::{Faults, format, pyroscope};
+use crate::rules::{Faults, Kept as _, format, pyroscope};
 use crate::{encoded, raw};
 
 type Check = fn(&Raw) -> Faults;

@@ -16,7 +16,7 @@ use heaplens_profile::{DefaultType, Mappings, Profile, Symbolizer, pprof};
 use rules::alloy::Scraper;
 use rules::parca::{self, Kind};
 use rules::raw::Raw;
-use rules::{format, pyroscope};
+use rules::{Kept as _, format, pyroscope};
 
 /// Stacks of every kind, real functions, sizes, and two holders.
 fn some_snapshot(rounds: u64) -> Snapshot {

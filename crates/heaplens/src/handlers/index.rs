@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::respond::{self, Reply};
 
 /// What there is to ask for, and what it is.
-pub(crate) const PATHS: [(&str, &str); 15] = [
+pub(crate) const PATHS: [(&str, &str); 16] = [
     (
         "/debug/pprof/",
         "profiles, as Go's net/http/pprof serves them",
@@ -39,6 +39,10 @@ pub(crate) const PATHS: [(&str, &str); 15] = [
     (
         "/debug/pprof/allocs",
         "the same, viewed by what was ever allocated",
+    ),
+    (
+        "/debug/history",
+        "what was: the process's figures over time, and the snapshots for at= and base=",
     ),
     (
         "/debug/maps?format=text",

@@ -34,9 +34,11 @@ pub(crate) async fn serve(app: &Arc<App>, query: Result<HeapQuery, BadParameter>
 }
 
 fn of_one_moment(query: HeapQuery) -> Result<HeapQuery, BadParameter> {
-    if query.seconds.is_some() || query.map.is_some() || query.older.is_some() {
+    let is_of_history = query.at.is_some() || query.base.is_some();
+    if query.seconds.is_some() || query.map.is_some() || query.older.is_some() || is_of_history {
         return Err(BadParameter::because(
-            "the peak is of one moment and of the whole heap: seconds, map and older do not apply",
+            "the peak is of one moment and of the whole heap: seconds, map, older, at and base do \
+             not apply",
         ));
     }
     Ok(query)

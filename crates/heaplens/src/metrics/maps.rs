@@ -107,6 +107,18 @@ pub(super) static MAPS: &[Series] = &[
         Kind::Gauge,
         |group| timestamp(group.report.last_access),
     ),
+    map(
+        "map_retained_bytes",
+        "Bytes that dropping the maps of the group would have freed when that was last measured.",
+        Kind::Gauge,
+        |group| number(Some(group.retained?.bytes)),
+    ),
+    map(
+        "map_retained_timestamp_seconds",
+        "When map_retained_bytes was measured, in seconds since 1970.",
+        Kind::Gauge,
+        |group| timestamp(Some(group.retained?.taken_at)),
+    ),
 ];
 
 /// What sampled blocks tell of them besides, and what follows from that.

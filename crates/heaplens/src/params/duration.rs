@@ -13,7 +13,7 @@ const UNITS: [(&str, u64); 5] = [
 ];
 
 /// Whole numbers with their units, one after another, of which the sum is taken.
-pub(super) fn duration(name: &str, value: &str) -> Result<Duration, BadParameter> {
+pub(crate) fn duration(name: &str, value: &str) -> Result<Duration, BadParameter> {
     milliseconds(value)
         .map(Duration::from_millis)
         .ok_or_else(|| {
@@ -25,7 +25,7 @@ pub(super) fn duration(name: &str, value: &str) -> Result<Duration, BadParameter
         })
 }
 
-fn milliseconds(value: &str) -> Option<u64> {
+pub(super) fn milliseconds(value: &str) -> Option<u64> {
     let mut rest = value;
     let mut sum = 0u64;
     while !rest.is_empty() {

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use heaplens_profile::LIFETIME_KINDS;
 use heaplens_profile::diff::Inuse;
+use heaplens_profile::{LIFETIME_KINDS, RETAINED_KINDS};
 
 use super::duration::duration;
 use super::pairs::{Rules, pairs};
 use super::seconds::seconds;
 use super::selection::{Selection, label, site};
+use super::when::{When, when};
 use super::{BadParameter, quoted};
 
 /// How a profile is written.
@@ -26,11 +27,13 @@ pub(crate) enum Format {
     Svg,
 }
 
-/// What a flame graph is compared with.
+/// What a profile is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Base {
     /// The beginning of the window.
     Window,
+    /// A snapshot of the history.
+    Before(When),
 }
 
 /// What is asked of a heap profile on our own paths.
@@ -52,6 +55,8 @@ pub(crate) struct HeapQuery {
     pub(crate) unsymbolized: bool,
     /// Roots at the top.
     pub(crate) inverted: bool,
+    /// The snapshot of the history that is shown, in place of one of now.
+    pub(crate) at: Option<When>,
     pub(crate) base: Option<Base>,
 }
 
@@ -68,6 +73,8 @@ const COMMON: &[&str] = &[
     "inuse",
     "symbolize",
     "inverted",
+    "at",
+    "base",
 ];
 
 /// Where it was zoomed to and what was searched for: a flame graph's own script
@@ -81,7 +88,7 @@ const HEAP: Rules<'_> = Rules {
 };
 
 const FLAMEGRAPH: Rules<'_> = Rules {
-    known: &[COMMON, &["base"]],
+    known: &[COMMON],
     silent: OF_THE_SCRIPT,
     ..HEAP
 };
@@ -89,12 +96,17 @@ const FLAMEGRAPH: Rules<'_> = Rules {
 /// What is freed tells of churn; what is alive is in the heap profile.
 const DEFAULT_LIFETIME: &str = "freed_space";
 
+const DEFAULT_RETAINED: &str = "retained_space";
+
 const KINDS: [&str; 4] = [
     "alloc_objects",
     "alloc_space",
     "inuse_objects",
     "inuse_space",
 ];
+
+/// Of a profile of what a map retains, too.
+const RETAINED: Rules<'_> = LIFETIMES;
 
 /// Of a profile of lifetimes, which is of all that was allocated.
 const LIFETIMES: Rules<'_> = Rules {
@@ -136,6 +148,35 @@ impl HeapQuery {
         asked.consistent(None)
     }
 
+    /// Of `/debug/maps/{name}/retained`: figures unless a profile is asked for.
+    pub(crate) fn of_retained(query: Option<&str>) -> Result<Self, BadParameter> {
+        let mut asked = HeapQuery {
+            format: Format::Json,
+            ..HeapQuery::default()
+        };
+        let (mut is_profile, mut is_told) = (false, false);
+        for (name, value) in pairs(query, &RETAINED)? {
+            match name {
+                "format" => {
+                    asked.format = written(&value)?;
+                    is_profile = !matches!(asked.format, Format::Json | Format::Text);
+                    continue;
+                }
+                "type" => asked.kind = Some(one_of(&value, RETAINED_KINDS)?),
+                name => asked.take(name, value)?,
+            }
+            is_told = true;
+        }
+        if is_told && !is_profile {
+            return Err(BadParameter::because(
+                "parameters other than format are of profiles: give format=pprof, folded or svg",
+            ));
+        }
+        let mut asked = asked.consistent(None)?;
+        asked.kind.get_or_insert(DEFAULT_RETAINED);
+        Ok(asked)
+    }
+
     /// Of `/debug/heap`: each once (`label` as often as wanted) and well formed.
     pub(crate) fn read(query: Option<&str>) -> Result<Self, BadParameter> {
         let mut asked = HeapQuery::default();
@@ -151,6 +192,7 @@ impl HeapQuery {
                 "format" => format = Some(written(&value)?),
                 "debug" => text = Some(debug(&value)?),
                 "inuse" => inuse = Some(in_use(&value)?),
+                "base" => asked.base = Some(Base::Before(when("base", &value)?)),
                 name => asked.take(name, value)?,
             }
         }
@@ -191,7 +233,7 @@ impl HeapQuery {
                 "the body is the base already: leave out base and seconds, or use GET",
             ));
         }
-        if asked.base.is_some() && asked.seconds.is_none() {
+        if asked.base == Some(Base::Window) && asked.seconds.is_none() {
             return Err(BadParameter::because(
                 "base=window compares with the beginning of a window: give seconds=N too, or POST \
                  a pprof file as the base",
@@ -212,6 +254,7 @@ impl HeapQuery {
             "older" => self.older = Some(duration("older", &value)?),
             "symbolize" => self.unsymbolized = symbolize(&value)?,
             "inverted" => self.inverted = flag("inverted", &value)?,
+            "at" => self.at = Some(when("at", &value)?),
             _ => self.seconds = Some(seconds(&value)?),
         }
         Ok(())
@@ -219,6 +262,8 @@ impl HeapQuery {
 
     fn consistent(mut self, inuse: Option<Inuse>) -> Result<Self, BadParameter> {
         self.selection.filter()?;
+        let is_compared = matches!(self.base, Some(Base::Before(_)));
+        let is_of_history = self.at.is_some() || is_compared;
         let contradictions = [
             (
                 self.format == Format::Text && self.seconds.is_some(),
@@ -241,8 +286,20 @@ impl HeapQuery {
                 "focus, ignore and site need names, which symbolize=none leaves out",
             ),
             (
-                inuse.is_some() && self.seconds.is_none(),
-                "inuse says what seconds=N does to what is in use: give both",
+                inuse.is_some() && self.seconds.is_none() && !is_compared,
+                "inuse says what seconds=N or base does to what is in use: give both",
+            ),
+            (
+                is_of_history && self.seconds.is_some(),
+                "seconds is of what comes next, at and base of what was: give the one or the other",
+            ),
+            (
+                is_of_history && self.older.is_some(),
+                "older is not known of the snapshots that at and base name: leave it out",
+            ),
+            (
+                is_compared && self.format == Format::Text,
+                "format=text and base are incompatible: Go's text has no negative values",
             ),
         ];
         if let Some((_, reason)) = contradictions.iter().find(|(is_one, _)| *is_one) {
@@ -285,7 +342,10 @@ fn debug(value: &str) -> Result<bool, BadParameter> {
     }
 }
 
-fn one_of(value: &str, kinds: [&'static str; 4]) -> Result<&'static str, BadParameter> {
+fn one_of<const N: usize>(
+    value: &str,
+    kinds: [&'static str; N],
+) -> Result<&'static str, BadParameter> {
     let found = kinds.into_iter().find(|kind| *kind == value);
     found.ok_or_else(|| invalid(value, "type", &format!("one of {}", kinds.join(", "))))
 }
@@ -308,7 +368,7 @@ fn symbolize(value: &str) -> Result<bool, BadParameter> {
 fn base(value: &str) -> Result<Base, BadParameter> {
     match value {
         "window" => Ok(Base::Window),
-        other => Err(invalid(other, "base", "window")),
+        other => when("base", other).map(Base::Before),
     }
 }
 
@@ -380,6 +440,11 @@ mod tests {
         assert!(asked("format=svg&inverted=1").inverted);
         assert_eq!(asked("seconds=1&inuse=last").inuse, Inuse::Last);
         assert_eq!(asked("seconds=1&inuse=delta").inuse, Inuse::Change);
+        assert_eq!(asked("base=3&inuse=last").inuse, Inuse::Last);
+        let both = asked("at=-5m&base=3&format=svg&inverted=1");
+        let ago = When::Ago(Duration::from_secs(300));
+        assert_eq!(both.at, Some(ago));
+        assert_eq!(both.base, Some(Base::Before(When::Number(3))));
     }
 
     #[test]
@@ -388,9 +453,15 @@ mod tests {
             (
                 "foo=1",
                 "unknown parameter \"foo\"; known are format, debug, type, focus, ignore, map, \
-                 label, site, older, seconds, inuse, symbolize, inverted",
+                 label, site, older, seconds, inuse, symbolize, inverted, at, base",
             ),
-            ("base=window", "unknown parameter \"base\""),
+            ("base=window", "invalid value \"window\" for \"base\""),
+            ("at=10m", "invalid value \"10m\" for \"at\""),
+            ("at=1&seconds=5", "give the one or the other"),
+            ("base=1&seconds=5", "give the one or the other"),
+            ("at=-5m&older=5m", "older is not known"),
+            ("base=-5m&debug=1", "no negative values"),
+            ("at=1&inuse=last", "give both"),
             ("x=1", "unknown parameter \"x\""),
             ("format=xml", "invalid value \"xml\" for \"format\""),
             ("debug=abc", "invalid value \"abc\""),
@@ -468,6 +539,10 @@ mod tests {
         assert_eq!((plain.format, plain.base), (Format::Svg, None));
         let window = get("seconds=5&base=window&inverted=1").expect("all known");
         assert_eq!(window.base, Some(Base::Window));
+        let before = get("at=9&base=-1h").expect("all known");
+        let hour = When::Ago(Duration::from_secs(3600));
+        assert_eq!(before.base, Some(Base::Before(hour)));
+        assert!(post("at=9").is_ok());
         assert!(post("focus=x").is_ok());
         for (result, part) in [
             (
@@ -476,7 +551,11 @@ mod tests {
             ),
             (get("debug=1"), "unknown parameter"),
             (get("base=window"), "give seconds=N too"),
-            (get("base=x"), "must be window"),
+            (
+                get("base=x"),
+                "must be the number of a snapshot or a moment",
+            ),
+            (post("base=-10m"), "the body is the base"),
             (post("base=window&seconds=1"), "the body is the base"),
             (post("seconds=1"), "the body is the base"),
         ] {

@@ -109,9 +109,12 @@ fn every_series_is_in_the_table_and_the_other_way_round() {
     for (name, row) in &shown {
         assert_eq!(table.get(name), Some(row), "{name}");
     }
-    // A rate takes two reports, and what follows from it too; a limit takes a control group.
+    // A rate takes two reports, and what follows from it too; what is retained takes a
+    // measurement; a limit takes a control group.
     let mut later = BTreeSet::from([
         "map_growth_entries_per_second",
+        "map_retained_bytes",
+        "map_retained_timestamp_seconds",
         "map_seconds_to_limit",
         "process_memory_limit_bytes",
     ]);

@@ -21,6 +21,7 @@ mod process;
 mod profiles;
 mod prometheus;
 mod receiver;
+mod retained;
 mod scale;
 mod scraping;
 mod service;

@@ -6,7 +6,7 @@ use hyper::body::Bytes;
 
 use super::Flavour;
 use super::refusal::Refusal;
-use crate::params::{BadParameter, Format, HeapQuery, Selection};
+use crate::params::{BadParameter, Base, Format, HeapQuery, Selection};
 use crate::respond::{self, Reply};
 
 /// What is done to a profile before it is sent. Equal ones give equal bytes.
@@ -37,12 +37,17 @@ impl Form {
         let map = query.map.iter().map(|name| format!("map={name}"));
         let older = query.older.iter();
         let older = older.map(|age| format!("older than {} s", age.as_secs_f64()));
+        let at = query.at.iter().map(|at| format!("as of {at}"));
+        let base = query.base.iter().filter_map(|base| match base {
+            Base::Window => None,
+            Base::Before(when) => Some(format!("compared with {when}")),
+        });
         Form {
             format: query.format,
             kind: query.kind.unwrap_or(Flavour::Heap.kind()),
             selection: query.selection.clone(),
             inverted: query.inverted,
-            notes: map.chain(older).collect(),
+            notes: map.chain(older).chain(at).chain(base).collect(),
         }
     }
 

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heaplens_alloc::Snapshot;
-use heaplens_profile::Profile;
+use heaplens_profile::{Profile, rfc3339};
 use hyper::body::Bytes;
 
 use super::form::{Form, held_no_more};
 use super::refusal::Refusal;
 use super::{Flavour, built, made};
 use crate::handlers::{delta, held};
-use crate::params::{Base, HeapQuery};
+use crate::history;
+use crate::params::{BadParameter, Base, Format, HeapQuery, When};
 use crate::respond::Reply;
 use crate::state::App;
 
@@ -19,10 +20,11 @@ use crate::state::App;
 pub(crate) async fn serve(app: &Arc<App>, query: HeapQuery) -> Reply {
     let part = Part::of(query);
     let form = part.form.clone();
-    let (name, done) = match part.query.seconds {
-        Some(seconds) => ("heap-delta", window(app, part, seconds).await),
-        None if part.is_whole() => ("heap", built::shared(app, &form).await),
-        None => ("heap", alone(app, part).await),
+    let (name, done) = match (part.query.seconds, part.query.base) {
+        (Some(seconds), _) => ("heap-delta", window(app, part, seconds).await),
+        (None, Some(Base::Before(when))) => ("heap-delta", since(app, part, when).await),
+        (None, _) if part.is_whole() => ("heap", built::shared(app, &form).await),
+        (None, _) => ("heap", alone(app, part).await),
     };
     form.answer(name, done)
 }
@@ -38,7 +40,7 @@ where
     let job = move |app: &App| {
         let mut base = base()?;
         part.restrict(&mut base)?;
-        let [profile] = part.profiles(app, [part.snapshot()])?;
+        let [profile] = part.profiles(app, [part.snapshot()?])?;
         Ok(part.form.compare(&base, &profile)?)
     };
     form.answer(Flavour::Heap.name(), made(app, job).await)
@@ -47,7 +49,7 @@ where
 /// A profile that nobody else asks for.
 async fn alone(app: &Arc<App>, part: Part) -> Result<Bytes, Refusal> {
     let job = move |app: &App| {
-        let [profile] = part.profiles(app, [part.snapshot()])?;
+        let [profile] = part.profiles(app, [part.snapshot()?])?;
         Ok(part.form.write(&profile, &[]))
     };
     made(app, job).await
@@ -66,6 +68,30 @@ async fn window(app: &Arc<App>, part: Part, seconds: u64) -> Result<Bytes, Refus
     delta::window(app, seconds, job).await?
 }
 
+/// What changed since a snapshot of the history.
+async fn since(app: &Arc<App>, part: Part, base: When) -> Result<Bytes, Refusal> {
+    let job = move |app: &App| {
+        let (before, after) = (history::restore(&base)?, part.snapshot()?);
+        let length = after
+            .taken_at
+            .duration_since(before.taken_at)
+            .map_err(|_| {
+                let [at, base] = [&after, &before].map(|of| rfc3339::format(of.taken_at));
+                BadParameter::because(format!(
+                    "the base is of {base}, after what is compared with it, which is of {at}: \
+                     exchange at and base"
+                ))
+            })?;
+        let [before, after] = part.profiles(app, [before, after])?;
+        if part.form.format == Format::Svg {
+            return Ok(part.form.compare(&before, &after)?);
+        }
+        let delta = delta::difference(&before, after, length, part.query.inuse)?;
+        Ok(part.form.write(&delta, &[]))
+    };
+    made(app, job).await
+}
+
 /// A part of the heap, and how it is shown.
 struct Part {
     query: HeapQuery,
@@ -81,14 +107,17 @@ impl Part {
     /// Whether it is made from what all others ask for as well.
     fn is_whole(&self) -> bool {
         let query = &self.query;
-        query.map.is_none() && query.older.is_none() && !query.unsymbolized
+        let is_of_now = query.at.is_none() && query.older.is_none();
+        is_of_now && query.map.is_none() && !query.unsymbolized
     }
 
-    fn snapshot(&self) -> Snapshot {
-        match self.query.older {
-            Some(age) => heaplens_alloc::survivors(age),
-            None => heaplens_alloc::snapshot(),
-        }
+    /// Of the moment asked for, or of now.
+    fn snapshot(&self) -> Result<Snapshot, Refusal> {
+        Ok(match (self.query.at, self.query.older) {
+            (Some(at), _) => history::restore(&at)?,
+            (None, Some(age)) => heaplens_alloc::survivors(age),
+            (None, None) => heaplens_alloc::snapshot(),
+        })
     }
 
     /// Profiles of this part of each snapshot, with what is asked for in them.
@@ -115,6 +144,10 @@ impl Part {
                 let age = age.as_secs_f64();
                 let comment = format!("only blocks allocated at least {age} s before, and alive");
                 profile.comments.push(comment);
+            }
+            if self.query.at.is_some() {
+                let taken_at = rfc3339::format(profile.time);
+                profile.comments.push(format!("as it was at {taken_at}"));
             }
         }
         Ok(profiles)

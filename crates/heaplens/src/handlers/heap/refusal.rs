@@ -1,8 +1,11 @@
 //! Why there is no profile.
 
+use hyper::StatusCode;
+
 use crate::handlers::maps;
+use crate::history::NoSnapshot;
 use crate::params::BadParameter;
-use crate::respond::Reply;
+use crate::respond::{self, Reply};
 use crate::work::Failure;
 
 /// What is told in place of a profile.
@@ -14,6 +17,8 @@ pub(crate) enum Refusal {
     Bad(BadParameter),
     /// There is no such group of maps.
     NoMap(String),
+    /// There is no snapshot of that moment.
+    NoSnapshot(NoSnapshot),
 }
 
 impl Refusal {
@@ -22,6 +27,7 @@ impl Refusal {
             Refusal::Failed(failure) => failure.reply(),
             Refusal::Bad(fault) => fault.reply(),
             Refusal::NoMap(name) => maps::unknown(name),
+            Refusal::NoSnapshot(none) => respond::error(StatusCode::NOT_FOUND, &none.0),
         }
     }
 }
@@ -35,5 +41,11 @@ impl From<Failure> for Refusal {
 impl From<BadParameter> for Refusal {
     fn from(fault: BadParameter) -> Self {
         Refusal::Bad(fault)
+    }
+}
+
+impl From<NoSnapshot> for Refusal {
+    fn from(none: NoSnapshot) -> Self {
+        Refusal::NoSnapshot(none)
     }
 }

@@ -43,10 +43,13 @@ pub(super) fn one(survey: &Survey, group: &MapGroup, base: &Base) -> Value {
         "probed_instances_count": of.probed,
         "capacity_wasted_for_seconds": group.wasteful_for.map(|lasting| lasting.as_secs_f64()),
         "missing": advice::missing(survey, group),
+        "retained_bytes": group.retained.map(|last| last.bytes),
+        "retained_at_seconds": group.retained.map(|last| seconds(last.taken_at)),
         "advice": advice::advice(group),
         "links": {
             "heap": base.heap(group.name()),
             "self": base.map(group.name()),
+            "retained": format!("{}/retained", base.map(group.name())),
             "maps": base.maps(),
         },
     });
