@@ -10,6 +10,7 @@ use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use serde_json::Value;
 
+use crate::history;
 use crate::params;
 use crate::respond::Reply;
 use crate::routes;
@@ -51,11 +52,10 @@ impl Documents {
     }
 }
 
+/// Whether scripts may ask for the past. Those that are too busy to say are asked again.
 async fn is_recorded(app: &Arc<App>, part: Part) -> bool {
-    let wanted = part == Part::All;
-    of(app, wanted, "/debug/history?maps=all&points=1".to_owned())
-        .await
-        .is_some()
+    let look = || history::lock().get().is_some();
+    part == Part::All && app.figures.run(look).await.unwrap_or(true)
 }
 
 /// Of the page of one map.
@@ -65,6 +65,8 @@ pub(super) struct MapDocuments {
     pub(super) leaks: Option<Value>,
     pub(super) sites: Option<Value>,
     pub(super) retained: Option<Value>,
+    /// Whether the program allows that it is measured.
+    pub(super) measurable: bool,
     /// Whether there is a record of the past.
     pub(super) recorded: bool,
 }
@@ -93,6 +95,7 @@ pub(super) async fn map(
         leaks,
         sites,
         retained,
+        measurable: heaplens_alloc::is_what_if_allowed(),
         recorded,
     })
 }

@@ -30,6 +30,15 @@ impl Html {
         }
     }
 
+    /// The standard error of the estimate before it; a place for one if there is none.
+    pub(super) fn error(&mut self, error: Option<String>) -> &mut Self {
+        self.raw("<small class=\"err\">");
+        if let Some(error) = error {
+            self.raw(" ± ").text(error);
+        }
+        self.raw("</small>")
+    }
+
     /// A sentence in which names stand between backquotes; they are set in bold type.
     /// It ends with a full stop.
     pub(super) fn sentence(&mut self, text: &str) -> &mut Self {

@@ -52,28 +52,21 @@ pub(super) fn render(name: &str, of: &MapDocuments, part: Part, place: Place) ->
 /// What dropping it would free, exactly, if that was measured.
 fn retained(html: &mut Html, of: &MapDocuments) {
     html.raw("<section id=\"retained\" class=\"panel\" aria-labelledby=\"retained-h\"><h2 id=\"retained-h\">What dropping it would free</h2>\n<div id=\"retained-view\"");
-    html.raw(if of.retained.is_some() {
-        " data-offered>"
-    } else {
-        ">"
-    });
-    let measured = of
-        .retained
-        .as_ref()
-        .filter(|of| text(of, "/state") == Some("done"));
-    match (measured, &of.retained) {
-        (Some(done), _) => {
+    html.raw(if of.measurable { " data-offered>" } else { ">" });
+    let last = of.retained.as_ref();
+    match last.filter(|of| text(of, "/state") == Some("done")) {
+        Some(done) => {
             html.raw("<p class=\"big\">")
                 .known(bytes(done, "/bytes"))
                 .raw("</p><p class=\"note\">");
             html.known(count(done, "/blocks")).raw(" blocks, measured ");
             html.known(text(done, "/taken_at")).raw("</p>");
         }
-        (None, Some(_)) => {
+        None if of.measurable => {
             html.raw("<p class=\"empty\">Not measured yet. It is measured exactly, by dropping the map in a copy of the process.</p>");
         }
-        (None, None) => {
-            html.raw("<p class=\"empty\">It cannot be measured here: this program does not offer this map for it.</p>");
+        None => {
+            html.raw("<p class=\"empty\">It can be measured exactly, by dropping the map in a copy of the process. That is off here, because it forks the process: switch it on by <code>Agent::builder().what_if_drop(true)</code> or <code>HEAPLENS_WHAT_IF_DROP=1</code>.</p>");
         }
     }
     html.raw("</div></section>\n");

@@ -1,10 +1,12 @@
 // Series over time: lines, a limit, marks of verdicts, and two moments that can be picked.
-import { button, make } from './dom.js';
+import { button, choice, make } from './dom.js';
 import { clock, duration, tick } from './format.js';
 
 const [HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [260, 64, 56, 18, 26];
-/** Pixels that a pointer moves before it draws a range. */
-const DRAG = 6;
+/** Pixels that a pointer moves before it draws a range, and within which marks are drawn as one. */
+const [DRAG, NEAR] = [6, 26];
+/** States, the worst last. */
+const ORDER = ['ok', 'warming', 'filling', 'growing', 'suspect', 'leak'];
 
 export class Chart {
   constructor(place, options) {
@@ -17,7 +19,8 @@ export class Chart {
     this.legend = make('div', { class: 'legend' });
     this.picked = make('div', { class: 'picked' });
     this.svg = make('svg', { tabindex: 0, role: 'application', 'aria-roledescription': 'chart', 'aria-label': `${options.label}. Arrow keys read values, Enter picks a moment.` });
-    place.replaceChildren(this.legend, this.svg, this.told, this.picked, this.note);
+    this.bar = make('div', { class: 'chartbar' }, this.legend, options.ranges ? choice('Time shown', options.ranges, options.range, options.onrange) : null);
+    place.replaceChildren(this.bar, this.svg, this.told, this.picked, this.note);
     this.listen();
     new ResizeObserver(() => this.draw()).observe(place);
   }
@@ -63,7 +66,7 @@ export class Chart {
       this.grid(right),
       limit && near ? this.limit(limit, right) : null,
       ...drawn.map((of) => this.line(of)),
-      ...marks.filter((of) => of.at >= times[0] && of.at <= times.at(-1)).map((of) => this.mark(of)),
+      ...this.marks(marks.filter((of) => of.at >= times[0] && of.at <= times.at(-1))),
       this.ticks(),
       ...this.picks.map((at, index) => this.pick(at, index)),
       (this.cross = make('g', { class: 'cross' })),
@@ -124,14 +127,27 @@ export class Chart {
     return make('g', null, make('path', { d: area, class: `area c-${of.key}` }), line);
   }
 
-  mark(of) {
-    const x = this.scale.x(of.at);
+  /** Marks, those that lie close together as one: that of the worst. */
+  marks(all) {
+    const near = [];
+    for (const of of all.toSorted((one, other) => one.at - other.at)) {
+      const last = near.at(-1);
+      if (last && this.scale.x(of.at) - this.scale.x(last[0].at) < NEAR) last.push(of);
+      else near.push([of]);
+    }
+    return near.map((group) => this.mark(group));
+  }
+
+  mark(group) {
+    const worst = group.reduce((one, other) => (ORDER.indexOf(other.state) > ORDER.indexOf(one.state) ? other : one));
+    const x = this.scale.x(group[0].at);
     return make(
       'g',
-      { class: `mark s-${of.state}` },
-      make('title', null, `${clock(of.at)} UTC, ${of.text}`),
+      { class: `mark s-${worst.state}` },
+      make('title', null, group.map((of) => `${clock(of.at)} UTC, ${of.text}`).join('\n')),
       make('line', { x1: x, x2: x, y1: TOP, y2: HEIGHT - BOTTOM }),
-      make('use', { href: `#i-${of.state}`, x: x - 7, y: 2, width: 14, height: 14 }),
+      make('use', { href: `#i-${worst.state}`, x: x - 7, y: 2, width: 14, height: 14 }),
+      group.length > 1 ? make('text', { x: x + 9, y: 13 }, `${group.length}`) : null,
     );
   }
 

@@ -245,11 +245,29 @@ export function fit(name, letters) {
   if (name.length <= letters) return name;
   const closure = /(::\{\{closure\}\})+$/;
   const end = closure.test(name) ? '{}' : '';
-  const parts = name.replace(closure, '').split('::');
+  const parts = namesIn(name.replace(closure, ''));
   for (let at = 0; at < parts.length; at += 1) {
     const tail = parts.slice(at).join('::') + end;
-    if (tail.length <= letters && !/^[^<]*>/.test(tail)) return tail;
+    if (tail.length <= letters) return tail;
   }
-  const last = parts.at(-1) + end;
-  return `${(/^[^<]*>/.test(last) ? name : last).slice(0, letters - 1)}…`;
+  const last = parts.at(-1).replace(/::<.*$/, '') + end;
+  return last.length <= letters ? last : `${last.slice(0, letters - 1)}…`;
+}
+
+/** `a`, `B<c::D>` and `e` of `a::B<c::D>::e`; generic arguments at the end belong to the last name. */
+function namesIn(path) {
+  const names = [''];
+  let depth = 0;
+  for (let at = 0; at < path.length; at += 1) {
+    const letter = path[at];
+    if (letter === '<') depth += 1;
+    else if (letter === '>' && path[at - 1] !== '-') depth -= 1;
+    if (depth === 0 && letter === ':' && path[at + 1] === ':' && path[at + 2] !== '<') {
+      names.push('');
+      at += 1;
+    } else {
+      names[names.length - 1] += letter;
+    }
+  }
+  return names;
 }

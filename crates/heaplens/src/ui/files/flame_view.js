@@ -3,7 +3,7 @@ import { json } from './ask.js';
 import { copier, address } from './commands.js';
 import { button, byId, choice, make, visible } from './dom.js';
 import { Flame } from './flame.js';
-import { clock, count, duration, ofType, percent, signed } from './format.js';
+import { bytes, clock, count, duration, ofType, percent, signed } from './format.js';
 import { snapshotAt } from './history.js';
 import { MODES, functionsOf, graphOf, labelsOf } from './tree.js';
 
@@ -12,6 +12,8 @@ const TYPES = [
   ['inuse_objects', 'In use, blocks'],
   ['alloc_space', 'Ever allocated, bytes'],
   ['alloc_objects', 'Ever allocated, blocks'],
+  ['retained_space', 'Retained, bytes'],
+  ['retained_objects', 'Retained, blocks'],
 ];
 const AGES = [
   ['', 'Of any age'],
@@ -41,11 +43,13 @@ export function showFlame() {
     }
   }, { rootMargin: '400px' });
   seen.observe(place);
-  document.addEventListener('picked', ({ detail }) => {
+  const instead = (show) => ({ detail }) => {
     seen.disconnect();
-    view.compare(detail.from, detail.to);
+    show(detail);
     byId('flame').scrollIntoView({ block: 'start' });
-  });
+  };
+  document.addEventListener('picked', instead(({ from, to }) => view.compare(from, to)));
+  document.addEventListener('retained', instead((path) => view.retained(path)));
 }
 
 class View {
@@ -84,7 +88,7 @@ class View {
     const bar = make(
       'div',
       { class: 'toolbar', role: 'group', 'aria-label': 'What the flame graph shows' },
-      choice('Sample type', TYPES, options.type, set('type')),
+      (this.types = choice('Sample type', TYPES.slice(0, 4), options.type, set('type'))),
       this.map === undefined ? this.labels : null,
       this.ages,
       toggle('From own code', options.own, set('own'), 'Leave out what the runtime and libraries call before the first function of the program itself'),
@@ -93,7 +97,7 @@ class View {
       search,
       this.searched,
     );
-    const second = make('div', { class: 'toolbar second' }, (this.when = make('span', { class: 'told' })), button('Refresh', () => this.refresh()), this.now, this.reset, make('span', { class: 'space' }), this.window, this.watch, this.copy());
+    const second = make('div', { class: 'toolbar second' }, (this.when = make('span', { class: 'told' })), button('Refresh', () => this.leave()), this.now, this.reset, make('span', { class: 'space' }), this.window, this.watch, this.copy());
     this.told = make('p', { class: 'told', role: 'status', id: 'flame-told' });
     this.canvas = make('canvas', { tabindex: 0, role: 'application', 'aria-roledescription': 'flame graph', 'aria-label': 'Flame graph. Arrow keys move among functions, Enter zooms, Escape zooms out.', 'aria-describedby': 'flame-told' });
     this.tip = make('div', { class: 'tip', hidden: true });
@@ -131,19 +135,24 @@ class View {
     return copier(text, 'Copy pprof command', 'Copies the command that opens this in go tool pprof');
   }
 
-  async fetch() {
+  /** The heap as it is, or what a path answers instead. */
+  async fetch(path) {
     this.wait('Fetching…');
     try {
-      this.tree = await json(`heap?${this.query()}`);
+      this.tree = await json(path ?? `heap?${this.query()}`);
+      this.isRetained = path !== undefined;
       this.begin();
     } catch (error) {
       this.fail(error);
     }
   }
 
-  refresh() {
-    if (this.base) this.leave();
-    else this.fetch();
+  /** What dropping a map would free. */
+  retained(path) {
+    this.older = '';
+    this.ages.value = '';
+    this.base = null;
+    this.fetch(path);
   }
 
   leave() {
@@ -214,6 +223,7 @@ class View {
   between(base, tree, id) {
     this.base = { ...base, id };
     this.tree = tree;
+    this.isRetained = false;
     this.begin();
   }
 
@@ -222,8 +232,12 @@ class View {
     const kept = known.some(([value]) => value === this.options.label) ? this.options.label : '';
     this.options.label = kept;
     this.labels.replaceChildren(...[['', 'All maps and labels'], ...known].map(([value, text]) => make('option', { value, selected: value === kept }, visible(text))));
+    const types = TYPES.filter(([type]) => this.tree.types.includes(type));
+    if (!types.some(([type]) => type === this.options.type)) this.options.type = types[0]?.[0];
+    this.types.replaceChildren(...types.map(([value, text]) => make('option', { value, selected: value === this.options.type }, text)));
     this.modes.hidden = !this.base;
-    this.now.hidden = !this.base;
+    this.ages.disabled = this.isRetained;
+    this.now.hidden = !this.base && !this.isRetained;
     this.draw();
   }
 
@@ -233,15 +247,23 @@ class View {
     this.write = ofType(this.options.type);
     const whole = this.graph.total[0];
     const at = (tree) => clock(Date.parse(tree.time) / 1000);
-    this.when.textContent = this.base ? `${at(this.base)} to ${at(this.tree)} UTC, ${signed(this.graph.change[0], this.write)} in all` : `Taken ${at(this.tree)} UTC`;
+    this.when.textContent = this.base ? `${at(this.base)} to ${at(this.tree)} UTC, ${signed(this.graph.change[0], this.write)} in all` : `${this.isRetained ? 'What dropping it would free, measured' : 'Taken'} ${at(this.tree)} UTC`;
     this.empty.hidden = whole > 0;
-    this.empty.textContent = this.base ? 'Nothing of it changed between the two moments.' : this.older || this.options.label ? 'Nothing is left of it: choose another age or label.' : 'Nothing is sampled yet: on average one block in 512 KiB is.';
+    this.empty.textContent = this.nothing();
     this.canvas.parentElement.hidden = !(whole > 0);
     this.reset.hidden = true;
     this.flame.show(this.graph, Boolean(this.base));
     this.searchAgain();
     this.chosen(0);
     this.fill();
+  }
+
+  /** Why there is nothing to draw. */
+  nothing() {
+    const interval = this.tree.sample_interval_bytes;
+    if (this.base) return 'Nothing of it changed between the two moments.';
+    if (this.older || this.options.label) return 'Nothing is left of it: choose another age or label.';
+    return interval > 0 ? `Nothing is sampled yet: on average one block in ${bytes(interval)} is.` : 'Nothing is sampled: sampling is off.';
   }
 
   search(text) {

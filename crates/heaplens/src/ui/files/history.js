@@ -7,11 +7,19 @@ import { bytes, count } from './format.js';
 import { spark } from './spark.js';
 
 /** Points of the chart, and of the small lines. */
-const [POINTS, SPARKS] = [360, 60];
-/** Seconds between looks at the record; it grows every 15 s. */
-const EVERY = 15;
+const [POINTS, SPARKS] = [360, 48];
+/** Seconds between looks at the record, which grows every 15 s, and at that of all maps. */
+const [EVERY, EVERY_MAP] = [15, 60];
 
-const map = document.documentElement.dataset.map;
+const RANGES = [
+  ['', 'All that is kept'],
+  ['-24h', 'Last day'],
+  ['-3h', 'Last 3 h'],
+  ['-30m', 'Last 30 min'],
+];
+
+/** What this is the page of, and whether maps are recorded as well as the process. */
+const { map, watched } = document.documentElement.dataset;
 const OF_PROCESS = [
   { key: 'allocated', label: 'Allocated', area: true },
   { key: 'active', label: 'Active' },
@@ -24,9 +32,14 @@ const OF_MAP = [
 ];
 
 let chart;
+let range = '';
 /** The record, once it was fetched; `false` where there is none. */
 let recorded = document.documentElement.dataset.recorded === undefined ? false : null;
+/** When they were asked for last. */
 let asked = 0;
+let askedMaps = 0;
+/** What is recorded of each map, by name. */
+let recordedMaps = new Map();
 /** What this page has seen: of the chart, and of each map. */
 const seen = { times: [] };
 const ofMaps = new Map();
@@ -45,6 +58,13 @@ export function showHistory() {
     write: bytes,
     writeRight: count,
     label: map === undefined ? 'Memory of the process over time' : 'Heap and entries of the map over time',
+    ranges: recorded === false ? null : RANGES,
+    range,
+    onrange: (chosen) => {
+      range = chosen;
+      asked = 0;
+      look();
+    },
     onpick: (from, to) => document.dispatchEvent(new CustomEvent('picked', { detail: { from, to } })),
   });
   document.addEventListener('refreshed', () => {
@@ -78,11 +98,20 @@ function note() {
 }
 
 async function look() {
-  if (recorded !== false && Date.now() - asked >= EVERY * 1000) {
-    asked = Date.now();
-    await Promise.all([fetched(map === undefined ? '' : `map=${encodeURIComponent(map)}&`, POINTS, (record) => (recorded = record)), map === undefined && byId('maps-table') && fetched('maps=all&', SPARKS, (record) => sparks(record.maps ?? [...ofMaps.values()]))]);
+  const now = Date.now();
+  const due = [];
+  if (recorded !== false && now - asked >= EVERY * 1000) {
+    asked = now;
+    const what = map === undefined || watched === undefined ? '' : `map=${encodeURIComponent(map)}&`;
+    due.push(fetched(range ? `${what}from=${range}&` : what, POINTS, (record) => (recorded = record)));
   }
+  if (watched !== undefined && byId('maps-table') && now - askedMaps >= EVERY_MAP * 1000) {
+    askedMaps = now;
+    due.push(fetched('maps=all&', SPARKS, (record) => (recordedMaps = new Map(record.maps.map((of) => [of.name, of])))));
+  }
+  await Promise.all(due);
   draw();
+  sparks();
 }
 
 /** Fetches of the record; what cannot be had now may be had the next time. */
@@ -94,22 +123,28 @@ async function fetched(what, points, then) {
   }
 }
 
+const OWN = 'Drawn is what this page has seen since it was opened.';
+
 function draw() {
-  if (recorded === false) sparks([...ofMaps.values()]);
   if (!recorded) {
-    chart.set({ ...seen, marks: [], snapshots: [], note: recorded === false ? 'History is not recorded in this process: drawn is what this page has seen since it was opened.' : '' });
+    chart.set({ ...seen, marks: [], snapshots: [], note: recorded === false ? `History is not recorded in this process. ${OWN}` : '' });
     return;
   }
-  const marks = (recorded.verdicts ?? []).map(markOf).filter((of) => of.at && (map === undefined || of.name === map));
+  const marks = (recorded.verdicts ?? []).filter(isNotable).map(markOf);
   const snapshots = (recorded.snapshots ?? []).map((of) => ({ id: of.id, at: Date.parse(of.taken_at) / 1000, bytes: of.inuse_bytes }));
   const of = map === undefined ? recorded.process : recorded.maps?.find((of) => of.name === map);
-  const note = of?.times?.length > 1 ? '' : 'Recorded since a moment ago: a point every 15 s.';
-  chart.set({ ...continued(of), limit: map === undefined ? (recorded.process?.limit ?? null) : null, marks, snapshots, note });
+  const limit = map === undefined ? (recorded.process?.limit ?? null) : null;
+  chart.set({ ...continued(of, seen), limit, marks, snapshots, note: noteOn(of) });
+}
+
+function noteOn(of) {
+  if (of?.times?.length > 1) return '';
+  return map !== undefined && watched === undefined ? `Maps are not recorded in this process. ${OWN}` : 'Recorded since a moment ago: a point every 15 s.';
 }
 
 /** What is recorded, and what this page has seen after that. */
-function continued(of) {
-  if (!of?.times?.length) return seen;
+function continued(of, seen) {
+  if (!of?.times?.length || !seen) return of ?? seen;
   const from = seen.times.findIndex((at) => at > of.times.at(-1));
   if (from < 0) return of;
   const whole = {};
@@ -119,16 +154,23 @@ function continued(of) {
   return whole;
 }
 
+/** Of the map of this page every change; else what alarms, and when it ceases to. */
+function isNotable({ kind, name, from, to }) {
+  if (map !== undefined) return kind === 'map' && name === map;
+  return kind === 'map' && [from, to].some((state) => ALARMING.has(state));
+}
+const ALARMING = new Set(['suspect', 'leak']);
+
 function markOf(verdict) {
   const at = typeof verdict.at === 'number' ? verdict.at : Date.parse(verdict.at) / 1000;
   return { at, name: verdict.name, state: verdict.to, text: `${verdict.name}: ${verdict.from} → ${verdict.to}` };
 }
 
-function sparks(maps) {
-  const rows = new Map([...document.querySelectorAll('#maps-table tbody tr')].map((row) => [row.dataset.key, row]));
-  for (const of of maps) {
-    const cell = rows.get(of.name)?.querySelector('.spark');
-    if (cell && of.times.length > 1) spark(cell, of.times, of.entries);
+function sparks() {
+  for (const row of document.querySelectorAll('#maps-table tbody tr')) {
+    const cell = row.querySelector('.spark');
+    const of = continued(recordedMaps.get(row.dataset.key), ofMaps.get(row.dataset.key));
+    if (cell && of?.times.length > 1) spark(cell, of.times, of.entries);
     else if (cell) cell.replaceChildren(make('span', { class: 'unknown' }, '–'));
   }
 }

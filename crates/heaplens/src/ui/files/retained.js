@@ -6,6 +6,9 @@ import { bytes, clock, count } from './format.js';
 /** Milliseconds between looks at a measurement that runs. */
 const EVERY = 500;
 
+/** Sizes of blocks that are listed. */
+const SIZES = 8;
+
 let place;
 let path;
 
@@ -54,9 +57,28 @@ function done(of, again) {
   const least = of.is_lower_bound ? 'at least ' : '';
   const taken = of.taken_at ? `, measured ${clock(Date.parse(of.taken_at) / 1000)} UTC` : '';
   const paused = typeof of.pause_seconds === 'number' ? `, process paused ${(of.pause_seconds * 1000).toFixed(1)} ms` : '';
+  const graph = () => document.dispatchEvent(new CustomEvent('retained', { detail: `${path}?format=tree` }));
   return [
     make('p', { class: 'big', role: 'status' }, `${least}${bytes(of.bytes)}`),
     make('p', { class: 'note' }, `${count(of.blocks)} blocks${taken}${paused}`),
-    make('p', { class: 'row' }, again, make('a', { class: 'button', href: `${root}${path}?format=svg` }, 'Flame graph'), make('a', { class: 'button', href: `${root}${path}?format=pprof` }, 'pprof file')),
-  ];
+    of.unmeasured_count ? make('p', { class: 'note' }, `${count(of.unmeasured_count)} of ${count(of.maps_count)} maps could not be measured: ${visible((of.failures ?? []).join('; '))}`) : null,
+    sizes(of.classes ?? []),
+    make('p', { class: 'row' }, again, button('Show as a flame graph', graph), make('a', { class: 'button', href: `${root}${path}?format=pprof` }, 'pprof file')),
+  ].filter(Boolean);
+}
+
+/** Blocks by size, those with the most bytes first. */
+function sizes(classes) {
+  if (!classes.length) return null;
+  const rows = classes.toSorted((one, other) => other.bytes - one.bytes).slice(0, SIZES);
+  const cells = (of) => [bytes(of.size_class), count(of.blocks), bytes(of.bytes)].map((text) => make('td', { class: 'n' }, text));
+  const heads = ['Blocks of up to', 'Blocks', 'Bytes'].map((text) => make('th', { scope: 'col', class: 'n' }, text));
+  const rest = classes.length - rows.length;
+  return make(
+    'details',
+    { class: 'sizes' },
+    make('summary', null, 'By size'),
+    make('table', null, make('thead', null, make('tr', null, ...heads)), make('tbody', null, ...rows.map((of) => make('tr', null, ...cells(of))))),
+    rest > 0 ? make('p', { class: 'note' }, `and ${count(rest)} smaller ones`) : null,
+  );
 }

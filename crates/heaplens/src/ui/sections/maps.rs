@@ -120,9 +120,9 @@ fn row(html: &mut Html, map: &Value, leaks: Option<&Value>, place: Place) {
         None => drop(html.known(None::<&str>)),
     }
     html.raw("</td>");
-    let heap = bytes(map, "/heap_bytes");
-    let heap = heap.map(|heap| with_error(heap, bytes(map, "/heap_stderr_bytes")));
-    cell(html, number(map, "/heap_bytes"), heap);
+    let heap = "/heap_bytes";
+    let error = bytes(map, "/heap_stderr_bytes");
+    estimate(html, number(map, heap), bytes(map, heap), error);
     cell(
         html,
         number(map, "/entries_count"),
@@ -143,12 +143,20 @@ fn row(html: &mut Html, map: &Value, leaks: Option<&Value>, place: Place) {
     html.raw("</tr>\n");
 }
 
-/// An estimate with its standard error.
-pub(super) fn with_error(value: String, error: Option<String>) -> String {
-    match error {
-        Some(error) if error != "0 B" => format!("{value} ± {error}"),
-        _ => value,
+/// A cell with an estimate and its standard error, each below that of the row above.
+pub(super) fn estimate(
+    html: &mut Html,
+    value: Option<f64>,
+    shown: Option<String>,
+    error: Option<String>,
+) {
+    html.raw("<td class=\"n\" data-v=\"");
+    if let Some(value) = value {
+        html.text(value);
     }
+    html.raw("\">").known(shown);
+    html.error(error.filter(|error| error != "0 B"))
+        .raw("</td>");
 }
 
 fn state(leaks: &Value, name: &str) -> State {
@@ -190,7 +198,7 @@ mod tests {
                                         {"kind": "map", "name": "sessions", "state": "growing"}]});
         let html = said(Some(&maps), Some(&leaks));
         for part in [
-            "2.0 MiB ± 1.0 KiB",
+            "2.0 MiB<small class=\"err\"> ± 1.0 KiB</small>",
             "1,234",
             "+120",
             "1m01s",

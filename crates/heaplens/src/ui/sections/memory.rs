@@ -65,11 +65,12 @@ pub(in crate::ui) fn render(html: &mut Html, of: &Documents) {
         "the tightest limit of the control groups",
         limit.or(Some("none".to_owned())),
     );
-    figure(
+    estimated(
         html,
         "Sampled",
         "estimated bytes in use, by what was sampled; with standard error",
-        estimate(memstats),
+        bytes(memstats, "/heaplens/inuse/space_bytes"),
+        bytes(memstats, "/heaplens/inuse/space_stderr_bytes"),
     );
     html.raw("</dl>\n<div id=\"chart\" class=\"chart\"></div>\n<noscript><p class=\"note\">The chart needs JavaScript.</p></noscript>\n");
     profiler(html, memstats);
@@ -92,21 +93,26 @@ pub(super) fn figure(
     title: &'static str,
     value: Option<String>,
 ) {
+    estimated(html, name, title, value, None);
+}
+
+/// The same with a standard error.
+fn estimated(
+    html: &mut Html,
+    name: &'static str,
+    title: &'static str,
+    value: Option<String>,
+    error: Option<String>,
+) {
     html.raw("<div title=\"")
         .raw(title)
         .raw("\"><dt>")
         .raw(name);
-    html.raw("</dt><dd>").known(value).raw("</dd></div>");
-}
-
-fn estimate(memstats: &Value) -> Option<String> {
-    let value = bytes(memstats, "/heaplens/inuse/space_bytes")?;
-    Some(
-        match bytes(memstats, "/heaplens/inuse/space_stderr_bytes") {
-            Some(error) => format!("{value} ± {error}"),
-            None => value,
-        },
-    )
+    html.raw("</dt><dd>").known(value);
+    if error.is_some() {
+        html.error(error);
+    }
+    html.raw("</dd></div>");
 }
 
 /// What the profiler itself takes, in a line.
@@ -163,15 +169,12 @@ pub(in crate::ui) fn of_map(html: &mut Html, map: &Value) {
         ],
     );
     html.raw(">");
-    let heap = bytes(map, "/heap_bytes").map(|value| match bytes(map, "/heap_stderr_bytes") {
-        Some(error) => format!("{value} ± {error}"),
-        None => value,
-    });
-    figure(
+    estimated(
         html,
         "Heap",
         "its tables, and what keys and values own",
-        heap,
+        bytes(map, "/heap_bytes"),
+        bytes(map, "/heap_stderr_bytes"),
     );
     figure(
         html,

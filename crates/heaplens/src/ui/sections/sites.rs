@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::maps::{cell, head, with_error};
+use super::maps::{cell, estimate, head};
 use crate::params;
 use crate::ui::Place;
 use crate::ui::document::{bytes, count, list, number, text};
@@ -112,7 +112,7 @@ fn row(html: &mut Html, site: &Value, total: Option<f64>) {
     let value = number(site, "/values/inuse_space/value");
     let shown = bytes(site, "/values/inuse_space/value");
     let error = bytes(site, "/values/inuse_space/standard_error");
-    cell(html, value, shown.map(|shown| with_error(shown, error)));
+    estimate(html, value, shown, error);
     let share = value
         .zip(total)
         .filter(|of| of.1 > 0.0)
@@ -145,12 +145,21 @@ fn whole(html: &mut Html, site: &Value, place: Place) {
     html.raw("</td>");
 }
 
-/// A function's modules, and what follows them: its name with its closures.
+/// What leads to a function, and its own name with its closures.
 fn parted(function: &str) -> (&str, &str) {
-    let plain = function.split(['<', '{']).next().unwrap_or_default();
-    let plain = plain.strip_suffix("::").unwrap_or(plain);
-    let end = plain.rfind("::").map_or(0, |at| at + 2);
-    function.split_at(end)
+    let own = function.split("::{{").next().unwrap_or_default();
+    let (mut depth, mut begin, mut before) = (0_usize, 0, ' ');
+    for (at, letter) in own.char_indices() {
+        match letter {
+            '<' => depth += 1,
+            // An arrow is no bracket.
+            '>' if before != '-' => depth = depth.saturating_sub(1),
+            ':' if depth == 0 && before == ':' => begin = at + 1,
+            _ => {}
+        }
+        before = letter;
+    }
+    function.split_at(begin)
 }
 
 /// The last parts of a path, which tell files of a program apart.
@@ -194,9 +203,9 @@ mod tests {
         });
         let html = said(Some(&sites), true);
         for part in [
-            "svc::&lt;impl X&gt;::f",
+            "<span class=\"path\">svc::&lt;impl X&gt;::</span>f<",
             "svc/src/cases/x.rs:41",
-            "1.0 KiB ± 512 B",
+            "1.0 KiB<small class=\"err\"> ± 512 B</small>",
             "25.0 %",
             "2.0 KiB",
             "?map=a%26b",
@@ -211,8 +220,13 @@ mod tests {
     fn modules_are_told_from_names() {
         assert_eq!(parted("a::b::c"), ("a::b::", "c"));
         assert_eq!(parted("a::b::{{closure}}"), ("a::", "b::{{closure}}"));
-        assert_eq!(parted("a::b<c::d>::e"), ("a::", "b<c::d>::e"));
-        assert_eq!(parted("<a::b as c>::d"), ("", "<a::b as c>::d"));
+        assert_eq!(parted("a::b<c::d>::e"), ("a::b<c::d>::", "e"));
+        assert_eq!(
+            parted("<a::b as c>::d::{{x}}::{{y}}"),
+            ("<a::b as c>::", "d::{{x}}::{{y}}")
+        );
+        assert_eq!(parted("a<fn() -> b::c>::d"), ("a<fn() -> b::c>::", "d"));
+        assert_eq!(parted("{{closure}}"), ("", "{{closure}}"));
         assert_eq!(parted("main"), ("", "main"));
         assert_eq!(parted(""), ("", ""));
     }

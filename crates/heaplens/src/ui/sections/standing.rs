@@ -114,7 +114,7 @@ fn unjudged(maps: Option<&Value>) -> Standing {
     };
     Standing {
         state: State::Unknown,
-        headline: "History is not recorded in this process.".to_owned(),
+        headline: "Nothing is judged in this process yet.".to_owned(),
         more,
     }
 }
@@ -184,7 +184,7 @@ mod tests {
             ..Documents::default()
         };
         let html = said(&of);
-        assert!(html.contains("History is not recorded"), "{html}");
+        assert!(html.contains("Nothing is judged"), "{html}");
         assert!(html.contains("fast, +120 entries a minute"), "{html}");
     }
 

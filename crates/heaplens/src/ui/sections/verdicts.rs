@@ -24,7 +24,7 @@ pub(in crate::ui) fn render(
     html.raw("</h2>\n");
     match leaks {
         None => {
-            html.raw("<p class=\"empty\">Not recorded. An agent that records history judges each map and each site: whether it leaks, since when and how fast. Mounted routes without an agent have no history.</p>\n");
+            html.raw("<p class=\"empty\">There are no verdicts yet. An agent judges each map and each site once it has watched it for some minutes: whether it leaks, since when, how fast and from where. Routes that are mounted without an agent have none.</p>\n");
         }
         Some(leaks) => judged(html, leaks, map, place),
     }
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn nothing_and_not_recorded_are_told_apart() {
-        assert!(said(None, None).contains("Not recorded"));
+        assert!(said(None, None).contains("no verdicts yet"));
         let well = json!({"state": "ok", "verdicts": []});
         assert!(said(Some(&well), None).contains("Nothing to report"));
     }
