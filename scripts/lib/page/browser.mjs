@@ -14,9 +14,12 @@ export class Browser {
     this.axe = axe;
   }
 
-  /** A page in a window of its own. What is wrong with it goes to `page.faults`. */
+  /**
+   * A page in a window of its own. What is wrong with it goes to `page.faults`. `routes` are answered
+   * by the test, `expected` faults are none, and with `clock` the test sets the time.
+   */
   async open(url, options = {}) {
-    const { routes = {}, expected = [], ...more } = options;
+    const { routes = {}, expected = [], clock = false, ...more } = options;
     const context = await this.browser.newContext({ viewport: { width: 1440, height: 900 }, reducedMotion: 'reduce', ...more });
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
@@ -25,12 +28,15 @@ export class Browser {
     page.on('pageerror', (error) => note(`error: ${error.stack ?? error}`));
     page.on('console', (message) => ['error', 'warning'].includes(message.type()) && note(`console: ${message.text()} (${message.location().url})`));
     page.on('request', (request) => new URL(request.url()).origin === new URL(url).origin || note(`request outside: ${request.url()}`));
+    /** Of the document and its files, as sent. */
     page.bytes = 0;
     page.on('requestfinished', async (request) => {
-      const sizes = await request.sizes().catch(() => null);
+      const isOfThePage = request.isNavigationRequest() || request.url().includes('/debug/ui/');
+      const sizes = isOfThePage && (await request.sizes().catch(() => null));
       if (sizes) page.bytes += sizes.responseBodySize + sizes.responseHeadersSize;
     });
     for (const [pattern, answer] of Object.entries(routes)) await page.route(pattern, answer);
+    if (clock) await page.clock.install();
     await page.goto(url);
     return page;
   }

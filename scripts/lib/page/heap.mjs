@@ -1,7 +1,7 @@
-// A heap of ten thousand sites in two hundred maps, as the server would send it: stacks of fifty
+// A heap as the server would send it, of whatever names a test wants: stacks of some
 // functions that share their upper halves, as stacks do.
 
-export function tree(sites = 10_000, depth = 50, maps = 200) {
+export function tree(sites, depth, maps) {
   const functions = 4000;
   const strings = ['', '/svc/src/lib.rs', ...Array.from({ length: functions }, (_, at) => `svc::module_${at % 97}::<impl Handler<Request> for Type${at}>::function_${at}`)];
   let state = 1;
