@@ -43,6 +43,7 @@ pub mod testing;
 mod ui;
 mod units;
 mod waste;
+mod watch;
 mod work;
 
 pub use agent::Agent;
@@ -54,6 +55,7 @@ pub use history::DEFAULT_HISTORY_BYTES;
 pub use label_layer::LabelLayer;
 pub use metrics::collector::Collector;
 pub use router::{Routes, router};
+pub use watch::VerdictChange;
 
 #[cfg(feature = "jemalloc")]
 #[doc(inline)]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::respond::{self, Reply};
 
 /// What there is to ask for, and what it is.
-pub(crate) const PATHS: [(&str, &str); 16] = [
+pub(crate) const PATHS: [(&str, &str); 18] = [
     (
         "/debug/pprof/",
         "profiles, as Go's net/http/pprof serves them",
@@ -44,6 +44,11 @@ pub(crate) const PATHS: [(&str, &str); 16] = [
         "/debug/history",
         "what was: the process's figures over time, and the snapshots for at= and base=",
     ),
+    (
+        "/debug/leaks?format=text",
+        "which maps and call sites leak, the worst first, and why",
+    ),
+    ("/debug/leaks", "the same as JSON"),
     (
         "/debug/maps?format=text",
         "tracked maps and caches, those with the most bytes first",
