@@ -12,19 +12,20 @@ use super::{Part, Place};
 /// Renders it, or the part that scripts ask for.
 pub(super) fn render(of: &Documents, part: Part, place: Place) -> Html {
     let mut html = Html::default();
-    let (leaks, maps) = (of.leaks.as_ref(), of.maps.as_ref());
+    let (judged, maps) = (of.judged.as_ref(), of.maps.as_ref());
     let about = About {
         map: None,
         recorded: of.recorded,
+        watched: judged.is_some(),
     };
     shell::begin(&mut html, place, about);
     if part != Part::Sites {
         standing::render(&mut html, of);
         html.raw("<div class=\"columns\">\n");
-        verdicts::render(&mut html, leaks, None, place);
+        verdicts::render(&mut html, judged, None, place);
         html.raw("<div class=\"stack\">\n");
         memory::render(&mut html, of);
-        maps::render(&mut html, maps, leaks, place);
+        maps::render(&mut html, maps, judged, place);
         html.raw("</div></div>\n");
     }
     if part != Part::Live {
