@@ -1,6 +1,6 @@
 //! The verdicts as the page tells them: what the watch has found, with dates.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::leaks::words::Suggestion;
 use crate::leaks::{Kind, State, Verdict};
@@ -10,6 +10,10 @@ use crate::watch::{self, Finding, Watch};
 #[derive(Debug, Default)]
 pub(super) struct Judged {
     pub(super) all: Vec<Told>,
+    /// For how long there was somebody to watch.
+    pub(super) watched: Duration,
+    /// The shortest time over which growth is judged.
+    pub(super) shortest: Duration,
 }
 
 /// One of them.
@@ -43,13 +47,34 @@ impl Judged {
         let watch = locked.get()?;
         let findings = watch.findings();
         let all = findings.into_iter().map(|of| Told::of(of, watch)).collect();
-        Some(Judged { all })
+        Some(Judged {
+            all,
+            watched: watch.age(),
+            shortest: watch.windows().spans().next().unwrap_or_default(),
+        })
     }
 
-    /// The worst of all states.
+    /// How all of it stands: as the worst that there is something to say of. Warming only
+    /// where all are, since there is often one map that is new.
     pub(super) fn state(&self) -> State {
-        let states = self.all.iter().map(|of| of.verdict.state);
-        states.max().unwrap_or_default()
+        let states = self.notable().map(|of| of.verdict.state);
+        states.max().unwrap_or(if self.is_young() {
+            State::Warming
+        } else {
+            State::Ok
+        })
+    }
+
+    /// Whether nothing is old enough to be judged.
+    pub(super) fn is_young(&self) -> bool {
+        let mut states = self.all.iter().map(|of| of.verdict.state);
+        !self.all.is_empty() && states.all(|state| state == State::Warming)
+    }
+
+    /// Those that there is something to say of, the worst first, without those that others
+    /// explain.
+    pub(super) fn notable(&self) -> impl Iterator<Item = &Told> {
+        self.shown().filter(|of| of.is_notable())
     }
 
     /// Those that no other one explains.
@@ -80,6 +105,15 @@ impl Told {
             verdict: finding.verdict,
             explained_by: finding.explained_by,
             sentence: finding.sentence,
+        }
+    }
+
+    /// Whether there is more to say than that it is well, or too young to be judged.
+    fn is_notable(&self) -> bool {
+        match self.verdict.state {
+            State::Ok => false,
+            State::Warming => self.verdict.plateau.is_some(),
+            _ => true,
         }
     }
 

@@ -26,19 +26,19 @@ pub(super) fn render(of: &Documents, part: Part, place: Place) -> Html {
         html.raw("<div class=\"stack\">\n");
         memory::render(&mut html, of);
         maps::render(&mut html, maps, judged, place);
-        html.raw("</div></div>\n");
     }
     if part != Part::Live {
         let memstats = of.memstats.as_ref().unwrap_or(&Value::Null);
         let installed = flag(memstats, "/heaplens/installed");
         sites::render(&mut html, of.sites.as_ref(), installed, false, place);
     }
+    if part != Part::Sites {
+        html.raw("</div></div>\n");
+    }
     if part == Part::All {
         flame::render(&mut html, None, place);
-        html.raw("<div class=\"columns\">\n");
         commands::render(&mut html, None, place);
         paths::render(&mut html, place);
-        html.raw("</div>\n");
     }
     shell::end(&mut html);
     html

@@ -195,6 +195,7 @@ mod tests {
                 Told::plain(Kind::Site, "sessions", Found::Leak),
                 Told::plain(Kind::Map, "sessions", Found::Growing),
             ],
+            ..Judged::default()
         };
         let html = said(Some(&maps), Some(&judged));
         for part in [

@@ -77,18 +77,18 @@ fn judged(judged: &Judged) -> Standing {
     let state = judged.state();
     let headline = match (alarming.first(), state) {
         (Some(worst), _) => worst.sentence.clone(),
-        (None, Found::Warming) => {
-            "Nothing grows that should not; some are too young to tell.".to_owned()
-        }
+        (None, Found::Warming) if judged.is_young() => "It is too early to tell.".to_owned(),
         (None, Found::Filling) => "A map fills up to its declared bound.".to_owned(),
         (None, _) => "Nothing grows that should not.".to_owned(),
     };
     let more = match alarming.len() {
         0 if judged.all.is_empty() => "No map and no call site is watched yet.".to_owned(),
-        0 => format!(
-            "{} watched.",
-            units::counted(judged.all.len() as u64, "map")
+        0 if judged.is_young() => format!(
+            "Growth is judged over {} at the least; the agent has watched for {}.",
+            units::duration(judged.shortest),
+            units::duration(judged.watched)
         ),
+        0 => format!("Watched for {}.", units::duration(judged.watched)),
         _ => others(&alarming),
     };
     Standing {
@@ -189,7 +189,10 @@ mod tests {
         all.push(map("d", Found::Ok));
         let of = Documents {
             memstats: Some(on()),
-            judged: Some(Judged { all }),
+            judged: Some(Judged {
+                all,
+                ..Judged::default()
+            }),
             ..Documents::default()
         };
         let html = said(&of);
@@ -225,7 +228,11 @@ mod tests {
         let of = Documents {
             memstats: Some(on()),
             judged: Some(Judged {
-                all: vec![Told::plain(Kind::Map, "a", Found::Ok)],
+                all: vec![
+                    Told::plain(Kind::Map, "a", Found::Ok),
+                    Told::plain(Kind::Map, "new", Found::Warming),
+                ],
+                ..Judged::default()
             }),
             ..Documents::default()
         };

@@ -55,15 +55,18 @@ fn tally(html: &mut Html, judged: &Judged) {
 }
 
 fn of_all(html: &mut Html, judged: &Judged, place: Place) {
-    let notable: Vec<&Told> = judged
-        .shown()
-        .filter(|of| of.verdict.state > Found::Ok)
-        .collect();
+    let notable: Vec<&Told> = judged.notable().collect();
     for (index, told) in notable.iter().take(SHOWN).enumerate() {
-        one(html, told, index == 0, place);
+        // The sentence of the first is the headline of the page.
+        let parts = if index == 0 {
+            Parts::Figures
+        } else {
+            Parts::Sentence
+        };
+        one(html, told, parts, place);
     }
     if notable.is_empty() {
-        html.raw("<p class=\"empty\">Nothing to report: no map and no call site grows that should not.</p>\n");
+        nothing(html, judged);
     } else if notable.len() > SHOWN {
         html.raw("<p class=\"note\">").text(notable.len() - SHOWN);
         html.raw(" more at <a href=\"").raw(place.root);
@@ -86,7 +89,7 @@ fn of_map(html: &mut Html, judged: &Judged, map: &str, place: Place) {
         html.raw("<p class=\"empty\">This map is not judged yet: that takes some minutes of its history.</p>\n");
         return;
     };
-    one(html, told, true, place);
+    one(html, told, Parts::All, place);
     let held_by = |of: &&Told| of.explained_by.as_deref() == Some(map);
     let sites: Vec<&Told> = judged.all.iter().filter(held_by).collect();
     if !sites.is_empty() {
@@ -95,6 +98,18 @@ fn of_map(html: &mut Html, judged: &Judged, map: &str, place: Place) {
             held(html, told);
         }
         html.raw("</ul>\n");
+    }
+}
+
+/// Why there is nothing to say.
+fn nothing(html: &mut Html, judged: &Judged) {
+    if judged.is_young() {
+        html.raw("<p class=\"empty\">Nothing is old enough to be judged: growth is judged over ");
+        html.text(units::duration(judged.shortest))
+            .raw(" at the least, and the agent has watched for ");
+        html.text(units::duration(judged.watched)).raw(".</p>\n");
+    } else {
+        html.raw("<p class=\"empty\">Nothing to report: no map and no call site grows that should not.</p>\n");
     }
 }
 
@@ -110,8 +125,16 @@ fn held(html: &mut Html, told: &Told) {
     html.raw("</li>");
 }
 
-/// The first one is there in full, the others on request.
-fn one(html: &mut Html, told: &Told, is_first: bool, place: Place) {
+/// What is shown of a verdict at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    All,
+    Figures,
+    /// Figures on request.
+    Sentence,
+}
+
+fn one(html: &mut Html, told: &Told, parts: Parts, place: Place) {
     let state = State::from(told.verdict.state);
     html.raw("<article class=\"verdict ")
         .raw(state.class())
@@ -136,13 +159,14 @@ fn one(html: &mut Html, told: &Told, is_first: bool, place: Place) {
                 .raw("</code>");
         }
     }
-    html.raw("</h3>\n<p>")
-        .sentence(&told.sentence)
-        .raw("</p>\n");
-    html.raw(if is_first {
-        "<details open>"
-    } else {
+    html.raw("</h3>\n");
+    if parts != Parts::Figures {
+        html.raw("<p>").sentence(&told.sentence).raw("</p>\n");
+    }
+    html.raw(if parts == Parts::Sentence {
         "<details>"
+    } else {
+        "<details open>"
     });
     html.raw("<summary>Figures and evidence</summary>\n");
     facts(html, told);
@@ -284,6 +308,7 @@ mod tests {
                 Told::plain(Kind::Site, "g at b.rs:2", Found::Suspect),
                 Told::plain(Kind::Map, "c", Found::Ok),
             ],
+            ..Judged::default()
         }
     }
 
@@ -294,7 +319,7 @@ mod tests {
             "s-leak",
             ">Leak</span>",
             "href=\"?map=a%2Fb\"",
-            "<b>a/b</b> is so.",
+            "<b>g at b.rs:2</b> is so.",
             "1970-01-01, 08:14:00 UTC",
             "+120 (+108 to +132)",
             "60.0 KiB (54.0 KiB to 66.0 KiB)",
@@ -323,6 +348,7 @@ mod tests {
         );
         let html = said(Some(&judged()), Some("a/b"));
         assert!(html.contains("Call sites that it explains"), "{html}");
+        assert!(html.contains("<b>a/b</b> is so."), "{html}");
         assert!(said(Some(&judged()), Some("d")).contains("not judged yet"));
     }
 
@@ -330,6 +356,14 @@ mod tests {
     fn nothing_and_not_watched_are_told_apart() {
         assert!(said(None, None).contains("no verdicts yet"));
         assert!(said(Some(&Judged::default()), None).contains("Nothing to report"));
+        let young = Judged {
+            all: vec![Told::plain(Kind::Map, "a", Found::Warming)],
+            shortest: Duration::from_secs(1800),
+            watched: Duration::from_secs(61),
+        };
+        let html = said(Some(&young), None);
+        assert!(html.contains("over 30m00s at the least"), "{html}");
+        assert!(html.contains("watched for 1m01s"), "{html}");
     }
 
     #[test]
@@ -343,7 +377,10 @@ mod tests {
             }],
             ..told.verdict
         };
-        let judged = Judged { all: vec![told] };
+        let judged = Judged {
+            all: vec![told],
+            ..Judged::default()
+        };
         assert!(said(Some(&judged), None).contains("class=\"evidence\""));
     }
 }
