@@ -29,7 +29,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use crate::model::{Profile, Sample};
-use crate::{origin, rfc3339};
+use crate::origin::{self, Origin};
+use crate::rfc3339;
 
 /// The name of this schema. The number changes if something is taken out or
 /// means something else; members may be added.
@@ -80,18 +81,18 @@ struct Site<'a> {
 
 /// All lines, the largest value first.
 fn sites(profile: &Profile, type_index: usize) -> Vec<Site<'_>> {
-    let own = origin::own(profile);
+    let origins = origin::origins(profile);
     let mut places: HashMap<Option<(usize, u32)>, usize> = HashMap::new();
     let mut sites: Vec<Site<'_>> = Vec::new();
     for sample in &profile.samples {
-        let line = origin::of(profile, &own, sample);
+        let line = origin::line(profile, &origins, sample);
         let place = line.map(|of| (of.function, of.line));
         let next = sites.len();
         let index = *places.entry(place).or_insert(next);
         if index == next {
             sites.push(Site {
                 place,
-                own: place.is_some_and(|of| own.get(of.0) == Some(&true)),
+                own: place.is_some_and(|of| origins.get(of.0) == Some(&Origin::Program)),
                 values: vec![0; profile.types.len()],
                 variances: Some(vec![0.0; profile.types.len()]),
                 ..Site::default()

@@ -88,7 +88,7 @@ async fn last(app: &Arc<App>, name: String, query: Option<&str>) -> Done {
     match query.format {
         Format::Json => Ok(written(&name, &record)),
         Format::Text => Ok(respond::text(document::text(&name, &record))),
-        Format::Pprof | Format::Folded | Format::Svg => {
+        _ => {
             let answer = sampled(&name, &record)?;
             query.map = Some(name);
             let form = Form::of(&query);
