@@ -8,17 +8,18 @@ use std::path::Path;
 use std::process;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
+use tokio::time;
 
 use crate::builder::Builder;
 use crate::config::{Config, Limits};
 use crate::error::Error;
-use crate::history;
+use crate::history::{self, keep};
 use crate::host::Hosts;
 use crate::listen::{self, UnixSocket};
 use crate::peak;
@@ -227,7 +228,14 @@ fn serve(
             let _ = stopped.await;
         }
     });
-    runtime.shutdown_timeout(LONGEST_STOP);
+    let begun = Instant::now();
+    let app = Arc::clone(server.app());
+    runtime.block_on(async {
+        let job = move || heaplens_alloc::untracked(|| keep::finish(&app));
+        // A disk that does not answer is not waited for.
+        let _ = time::timeout(LONGEST_STOP, tokio::task::spawn_blocking(job)).await;
+    });
+    runtime.shutdown_timeout(LONGEST_STOP.saturating_sub(begun.elapsed()));
 }
 
 fn event_loop() -> io::Result<Runtime> {

@@ -70,6 +70,17 @@ impl Builder {
         self
     }
 
+    /// Keeps the history in this directory as well, so that the next run of the program
+    /// begins with it; none unless stated. It is made if it is not there, with mode 0700. The
+    /// file in it, named after the program, takes at most [`history_bytes`](Builder::history_bytes),
+    /// and as much again while it is written: after each snapshot, 16 KiB a second on average
+    /// at the most, and when the agent stops. What cannot be read is set aside; what cannot be
+    /// written is said on stderr and by `/debug/history`, and stays in memory.
+    pub fn history_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.told.history_dir = Some(path.into());
+        self
+    }
+
     /// How often the history is added to, so that tests need not wait for it.
     #[doc(hidden)]
     pub fn history_beat(mut self, tick: Duration, snapshot: Duration) -> Self {
@@ -112,6 +123,7 @@ impl fmt::Debug for Builder {
             .field("expose_cmdline", &self.told.expose_cmdline)
             .field("what_if_drop", &self.told.what_if_drop)
             .field("history_bytes", &self.told.history_bytes)
+            .field("history_dir", &self.told.history_dir)
             .finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::clients::Clients;
 use crate::flight::Flight;
 use crate::handlers::heap::Built;
+use crate::history::keep;
 use crate::metrics;
 use crate::work::{Failure, Work};
 
@@ -64,7 +65,20 @@ impl App {
         })?;
         let mut known = self.mappings.lock().unwrap_or_else(PoisonError::into_inner);
         known.merge(now);
+        keep::add_past(&mut known);
         Ok(known)
+    }
+
+    /// The same as a list of its own. While a profile is being made, without those that are
+    /// gone.
+    pub(crate) fn known_mappings(&self) -> Result<Mappings, String> {
+        let now = Mappings::of_current_process()
+            .map_err(|error| format!("cannot read this process's memory map: {error}"))?;
+        let known = self.mappings.try_lock();
+        let mut all = known.map(|known| known.clone()).unwrap_or_default();
+        all.merge(now);
+        keep::add_past(&mut all);
+        Ok(all)
     }
 
     /// Remembers what is mapped now, for addresses that are looked up later. Not

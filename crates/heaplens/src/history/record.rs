@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Semaphore;
 
 use super::pace::{Pace, measured};
-use super::{KEPT, Process, Settings};
+use super::{Process, Settings, keep, kept};
 use crate::memory::Memory;
 use crate::metrics::memstats;
 use crate::pulse;
@@ -28,6 +28,12 @@ pub(crate) async fn run(app: Arc<App>, settings: Settings) {
         return;
     };
     kept(|history| history.set(&settings));
+    let work = Arc::clone(&app);
+    let began = settings.clone();
+    let begin = app.costly.run_admitted(move || keep::begin(&work, &began));
+    if begin.await.is_err() {
+        return;
+    }
     let mut ticks = pulse::every(settings.tick);
     let mut pace = Pace::new(settings.snapshot, SNAPSHOTS_SHARE);
     loop {
@@ -40,6 +46,11 @@ pub(crate) async fn run(app: Arc<App>, settings: Settings) {
             match snapshot(&app).await {
                 Ok(took) => pace.done(now, took),
                 Err(_) => return,
+            }
+            let work = Arc::clone(&app);
+            let save = app.costly.run_admitted(move || keep::save_if_due(&work));
+            if save.await.is_err() {
+                return;
             }
         }
     }
@@ -67,11 +78,4 @@ async fn snapshot(app: &Arc<App>) -> Result<Duration, Failure> {
         took
     };
     app.figures.run_admitted(job).await
-}
-
-fn kept<T>(change: impl FnOnce(&mut super::History) -> T) -> T {
-    let mut kept = KEPT
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    change(kept.get_or_insert_default())
 }
