@@ -16,7 +16,7 @@ mod file;
 mod index;
 pub(crate) mod keep;
 mod objects;
-mod pace;
+pub(crate) mod pace;
 mod process;
 mod quantum;
 pub(crate) mod record;
@@ -84,6 +84,8 @@ static KEPT: Mutex<Option<History>> = Mutex::new(None);
 pub(crate) struct History {
     chain: Chain,
     process: Ring<Process>,
+    /// Bytes that series of maps and call sites take.
+    series_bytes: usize,
     since: Option<SystemTime>,
     bytes: usize,
     step: Duration,
@@ -221,6 +223,11 @@ impl History {
         self.fit();
     }
 
+    /// Leaves so many bytes to the series of maps and call sites.
+    fn make_room(&mut self, series_bytes: usize) {
+        self.series_bytes = series_bytes;
+    }
+
     fn note(&mut self, at: SystemTime, process: Process) {
         self.since.get_or_insert(at);
         let seconds = at.duration_since(SystemTime::UNIX_EPOCH);
@@ -236,7 +243,7 @@ impl History {
     }
 
     fn fit(&mut self) -> bool {
-        let others = self.process.bytes();
+        let others = self.process.bytes() + self.series_bytes;
         self.chain.fit(self.bytes.saturating_sub(others))
     }
 }

@@ -42,6 +42,7 @@ mod survey;
 pub mod testing;
 mod units;
 mod waste;
+mod watch;
 mod work;
 
 pub use agent::Agent;
@@ -53,6 +54,7 @@ pub use history::DEFAULT_HISTORY_BYTES;
 pub use label_layer::LabelLayer;
 pub use metrics::collector::Collector;
 pub use router::{Routes, router};
+pub use watch::VerdictChange;
 
 #[cfg(feature = "jemalloc")]
 #[doc(inline)]

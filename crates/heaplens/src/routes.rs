@@ -17,6 +17,7 @@
 //! | `/debug/heap/lifetimes` | GET, HEAD | how long blocks lived, by site: what was freed and what is alive, by age; in any format but text |
 //! | `/debug/heap/peak` | GET, HEAD | pprof or text: the live heap when it was fullest |
 //! | `/debug/history` | GET, HEAD | JSON: the process's figures over time, and which snapshots there are |
+//! | `/debug/leaks` | GET, HEAD | the verdicts on maps and call sites, the worst first; JSON or text |
 //! | `/debug/maps`, `/debug/maps/` | GET, HEAD | the groups of tracked maps, ranked; JSON or text |
 //! | `/debug/maps/{name}` | GET, HEAD | one of them; the name may have slashes in it, or be escaped as a whole |
 //! | `/debug/maps/{name}/retained` | GET, HEAD, POST | what dropping its maps would free: a POST measures it, and needs the header `X-Heaplens`; the last answer as JSON, text or a profile. A map whose own name ends in `/retained` is asked for with its slashes escaped |
@@ -40,8 +41,8 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use crate::handlers::{
-    cmdline, cpu, delta_heap, flamegraph, health, heap, history, index, maps, memstats, metrics,
-    peak, retained, symbol,
+    cmdline, cpu, delta_heap, flamegraph, health, heap, history, index, leaks, maps, memstats,
+    metrics, peak, retained, symbol,
 };
 use crate::params::{self, GoQuery, HeapQuery};
 use crate::respond::{self, Reply};
@@ -65,6 +66,7 @@ pub(crate) enum Route {
     Peak,
     Flamegraph,
     History,
+    Leaks,
     Maps,
     Map,
     Retained,
@@ -73,7 +75,7 @@ pub(crate) enum Route {
     Health,
 }
 
-const TABLE: [(&str, Route); 22] = [
+const TABLE: [(&str, Route); 23] = [
     ("/", Route::Overview),
     ("/debug/", Route::Overview),
     ("/debug/pprof", Route::PprofBare),
@@ -90,6 +92,7 @@ const TABLE: [(&str, Route); 22] = [
     ("/debug/heap/peak", Route::Peak),
     ("/debug/flamegraph", Route::Flamegraph),
     ("/debug/history", Route::History),
+    ("/debug/leaks", Route::Leaks),
     ("/debug/maps", Route::Maps),
     (MAP, Route::Maps),
     ("/debug/symbolz", Route::Symbol),
@@ -103,7 +106,7 @@ const MAP: &str = "/debug/maps/";
 
 /// The paths of the table as axum writes them, for the routes that go into
 /// another program's router: all under `/debug/`, and `/metrics`.
-pub(crate) const MOUNTED: [&str; 15] = [
+pub(crate) const MOUNTED: [&str; 16] = [
     "/debug/",
     "/debug/pprof",
     "/debug/pprof/",
@@ -113,6 +116,7 @@ pub(crate) const MOUNTED: [&str; 15] = [
     "/debug/heap/peak",
     "/debug/flamegraph",
     "/debug/history",
+    "/debug/leaks",
     "/debug/maps",
     "/debug/maps/",
     "/debug/maps/{*name}",
@@ -180,6 +184,7 @@ where
         }
         Some(Route::Peak) => peak::serve(app, HeapQuery::read(parts.uri.query())).await,
         Some(Route::History) => history::serve(app, parts.uri.query()).await,
+        Some(Route::Leaks) => leaks::serve(app, parts.uri.query()).await,
         Some(Route::Cmdline) => cmdline::serve(app.expose_cmdline),
         Some(Route::Symbol) if parts.method == Method::POST => symbol::post(app, body).await,
         Some(Route::Symbol) => symbol::get(app, parts.uri.query().unwrap_or_default()).await,

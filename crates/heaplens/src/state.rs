@@ -25,6 +25,8 @@ pub(crate) struct App {
     pub(crate) costly: Work,
     /// Metrics and statistics: milliseconds.
     pub(crate) figures: Work,
+    /// The directory of the history: as long as the disk takes.
+    pub(crate) keeping: Work,
     /// What maps retain: seconds of waiting for others.
     pub(crate) measuring: Work,
     /// The profile in the making.
@@ -47,6 +49,7 @@ impl App {
             expose_cmdline,
             costly: Work::new(),
             figures: Work::new(),
+            keeping: Work::new(),
             measuring: Work::new(),
             flight: Flight::new(),
             deltas: Arc::new(Semaphore::new(DELTAS)),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::respond::{self, Reply};
 
-const PATHS: [(&str, &str); 16] = [
+const PATHS: [(&str, &str); 18] = [
     (
         "/debug/pprof/",
         "profiles, as Go's net/http/pprof serves them",
@@ -43,6 +43,11 @@ const PATHS: [(&str, &str); 16] = [
         "/debug/history",
         "what was: the process's figures over time, and the snapshots for at= and base=",
     ),
+    (
+        "/debug/leaks?format=text",
+        "which maps and call sites leak, the worst first, and why",
+    ),
+    ("/debug/leaks", "the same as JSON"),
     (
         "/debug/maps?format=text",
         "tracked maps and caches, those with the most bytes first",

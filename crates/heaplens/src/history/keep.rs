@@ -2,10 +2,12 @@
 //! and when the agent stops.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use heaplens_profile::{Mapping, Mappings};
+use tokio::task::JoinHandle;
+use tokio::time;
 
 use super::directory::Directory;
 use super::pace::measured;
@@ -16,6 +18,8 @@ use crate::state::App;
 const BYTES_A_SECOND: u32 = 16 << 10;
 /// Writing takes at most this share of a core: one part in so many.
 const SHARE: u32 = 2000;
+/// For the first run of a program after a restart of the machine, say.
+const LONGEST_BEGIN: Duration = Duration::from_secs(5);
 /// Of a program with less memory for its history than the one before it.
 const LEAST_READ: u64 = 64 << 20;
 
@@ -62,9 +66,39 @@ fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Takes over what an earlier run left in the directory, if one is set. Milliseconds, and
-/// what the disk takes.
-pub(super) fn begin(app: &App, settings: &Settings) {
+/// What is under way with the directory. A disk that does not answer keeps nothing else from
+/// being done.
+#[derive(Debug)]
+pub(super) struct Keeping(Option<JoinHandle<()>>);
+
+impl Keeping {
+    /// Takes over what an earlier run left, and waits for it if that does not take long.
+    pub(super) async fn begin(app: &Arc<App>, settings: &Settings) -> Self {
+        let settings = settings.clone();
+        let mut task = spawn(app, move |app| begin(app, &settings));
+        let done = time::timeout(LONGEST_BEGIN, &mut task).await;
+        Keeping(done.is_err().then_some(task))
+    }
+
+    /// Has it written, if it is time, and nothing is under way.
+    pub(super) fn save(&mut self, app: &Arc<App>) {
+        if self.0.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.0 = Some(spawn(app, save_if_due));
+        }
+    }
+}
+
+fn spawn(app: &Arc<App>, job: impl FnOnce(&App) + Send + 'static) -> JoinHandle<()> {
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        let work = Arc::clone(&app);
+        // Fails when the agent stops, which sees to it itself.
+        let _ = app.keeping.run_admitted(move || job(&work)).await;
+    })
+}
+
+/// Milliseconds, and what the disk takes.
+fn begin(app: &App, settings: &Settings) {
     let mut keeper = held(&KEEPER);
     let Some(path) = &settings.directory else {
         *keeper = None;
@@ -92,7 +126,7 @@ pub(super) fn begin(app: &App, settings: &Settings) {
 }
 
 /// Writes what is kept, unless that was done too shortly before.
-pub(super) fn save_if_due(app: &App) {
+fn save_if_due(app: &App) {
     let mut keeper = held(&KEEPER);
     let Some(keeper) = &mut *keeper else { return };
     let now = Instant::now();
@@ -166,21 +200,22 @@ impl Keeper {
 
 /// Remembers how it went; what is wrong is said once.
 fn note(done: Result<Option<usize>, String>) {
-    let mut status = held(&STATUS);
-    let Some(status) = &mut *status else { return };
-    match done {
-        Ok(written) => {
-            status.trouble = None;
-            if let Some(bytes) = written {
+    let trouble = match &mut *held(&STATUS) {
+        None => return,
+        Some(status) => {
+            if let Ok(Some(bytes)) = done {
                 status.written = Some((SystemTime::now(), bytes));
             }
+            let before = std::mem::replace(&mut status.trouble, done.err());
+            status
+                .trouble
+                .clone()
+                .filter(|now| before.as_ref() != Some(now))
         }
-        Err(trouble) => {
-            if status.trouble.as_ref() != Some(&trouble) {
-                say(&trouble);
-            }
-            status.trouble = Some(trouble);
-        }
+    };
+    // Whoever listens may take long.
+    if let Some(trouble) = trouble {
+        say(&trouble);
     }
 }
 
@@ -191,7 +226,14 @@ fn warn(warning: &str) {
     }
 }
 
-/// A line of the log.
+/// A warning in the program's log.
+#[cfg(feature = "tracing")]
+fn say(text: &str) {
+    tracing::warn!(target: "heaplens::history", "{text}");
+}
+
+/// A line on stderr.
+#[cfg(not(feature = "tracing"))]
 fn say(text: &str) {
     use std::io::Write as _;
     // Where nobody reads it, it is on the page.

@@ -26,9 +26,12 @@ pub(super) fn of(history: &History, query: &Query) -> Value {
         "since": history.since().map(rfc3339::format),
         "step_seconds": history.step().as_secs_f64(),
         "process": process(history, query),
+        "maps": [],
+        "sites": [],
         "snapshots": snapshots.collect::<Vec<_>>(),
         "runs": history.runs().iter().map(run).collect::<Vec<_>>(),
         "directory": keep::status().map(directory),
+        "verdicts": [],
         "missing": missing(history),
     })
 }
@@ -70,7 +73,7 @@ fn process(history: &History, query: &Query) -> Value {
 
 /// At most so many of them, about as far from each other as they were; the last one
 /// always.
-fn thinned<T: Copy>(points: Vec<T>, most: usize) -> Vec<T> {
+pub(super) fn thinned<T: Copy>(points: Vec<T>, most: usize) -> Vec<T> {
     let length = points.len();
     if length <= most {
         return points;
