@@ -29,7 +29,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use crate::model::{Profile, Sample};
-use crate::{origin, rfc3339};
+use crate::origin::{self, Origin};
+use crate::rfc3339;
 
 /// The name of this schema. The number changes if something is taken out or
 /// means something else; members may be added.
@@ -83,11 +84,11 @@ struct Site<'a> {
 
 /// All lines, the largest value first.
 fn sites(profile: &Profile, type_index: usize) -> Vec<Site<'_>> {
-    let own = origin::own(profile);
+    let origins = origin::origins(profile);
     let mut places: HashMap<Option<Place<'_>>, usize> = HashMap::new();
     let mut sites: Vec<Site<'_>> = Vec::new();
     for sample in &profile.samples {
-        let line = origin::of(profile, &own, sample);
+        let line = origin::line(profile, &origins, sample);
         let place = line.and_then(|of| {
             let function = profile.functions.get(of.function)?;
             Some((function.name.as_str(), function.file.as_str(), of.line))
@@ -97,7 +98,7 @@ fn sites(profile: &Profile, type_index: usize) -> Vec<Site<'_>> {
         if index == next {
             sites.push(Site {
                 place,
-                own: line.is_some_and(|of| own.get(of.function) == Some(&true)),
+                own: line.is_some_and(|of| origins.get(of.function) == Some(&Origin::Program)),
                 values: vec![0; profile.types.len()],
                 variances: Some(vec![0.0; profile.types.len()]),
                 ..Site::default()
