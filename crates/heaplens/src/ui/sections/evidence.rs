@@ -35,7 +35,7 @@ pub(super) fn render(html: &mut Html, windows: &[Evidence]) {
         let readings: Vec<Option<&Reading>> = windows.iter().map(|of| of.reading(gate)).collect();
         if let Some(any) = readings.iter().flatten().next() {
             html.raw("<tr><th scope=\"row\">").raw(question(gate));
-            html.raw(" <span class=\"note\">from ")
+            html.raw(" <span class=\"note\">needs ")
                 .text(value(gate, any.needed))
                 .raw("</span></th>");
             for reading in readings {
@@ -150,13 +150,13 @@ mod tests {
             [
                 ["Signs of a leak", "30m00s", "2h00m"],
                 [
-                    "Low points rise, by the test of Mann and Kendall from 3.1",
+                    "Low points rise, by the test of Mann and Kendall needs 3.1",
                     "4.2 ✓",
                     "5.0 ✓"
                 ],
-                ["Where it levels off from 1.0 MiB", "never ✓", "–"],
+                ["Where it levels off needs 1.0 MiB", "never ✓", "–"],
                 [
-                    "Old ones stay, by inserts and removals from 50 %",
+                    "Old ones stay, by inserts and removals needs 50 %",
                     "25 % ✗",
                     "–"
                 ],
