@@ -25,7 +25,11 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
-    let agent = heaplens::Agent::builder().listen(&cli.listen).start()?;
+    let mut builder = heaplens::Agent::builder().listen(&cli.listen);
+    if cli.demo_windows {
+        builder = builder.demo_windows(true);
+    }
+    let agent = builder.start()?;
     // With the true port, if port 0 was asked for.
     let agent_url = match agent.local_addr() {
         Some(address) => format!("http://{address}"),
