@@ -8,16 +8,18 @@ use std::path::Path;
 use std::process;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
+use tokio::time;
 
 use crate::builder::Builder;
 use crate::config::{Config, Limits};
 use crate::error::Error;
+use crate::history::keep;
 use crate::history::record::{self, Setup};
 use crate::host::Hosts;
 use crate::listen::{self, UnixSocket};
@@ -28,9 +30,9 @@ use crate::state::App;
 use crate::watch::Hooks;
 
 /// Threads for work that takes milliseconds and more: one for profiles, one
-/// for figures, so that a scrape does not wait for symbols, and one that waits for what
-/// maps retain. Each is started when it is needed.
-const BLOCKING_THREADS: usize = 3;
+/// for figures, so that a scrape does not wait for symbols, one that waits for what maps
+/// retain, and one that waits for the disk. Each is started when it is needed.
+const BLOCKING_THREADS: usize = 4;
 /// How long such a thread waits for more: longer than the pause between two
 /// reports on maps, so that none is started for each of them.
 const BLOCKING_KEPT: Duration = Duration::from_secs(60);
@@ -232,7 +234,14 @@ fn serve(
             let _ = stopped.await;
         }
     });
-    runtime.shutdown_timeout(LONGEST_STOP);
+    let begun = Instant::now();
+    let app = Arc::clone(server.app());
+    runtime.block_on(async {
+        let job = move || heaplens_alloc::untracked(|| keep::finish(&app));
+        // A disk that does not answer is not waited for.
+        let _ = time::timeout(LONGEST_STOP, tokio::task::spawn_blocking(job)).await;
+    });
+    runtime.shutdown_timeout(LONGEST_STOP.saturating_sub(begun.elapsed()));
 }
 
 fn event_loop() -> io::Result<Runtime> {

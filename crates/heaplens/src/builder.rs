@@ -73,6 +73,18 @@ impl Builder {
         self
     }
 
+    /// Keeps the history in this directory as well, so that the next run of the program
+    /// begins with it; none unless stated. It is made if it is not there, with mode 0700. The
+    /// file in it, named after the program, takes at most [`history_bytes`](Builder::history_bytes),
+    /// and as much again while it is written: after each snapshot, 16 KiB a second on average
+    /// at the most, and when the agent stops. What cannot be read is set aside; what cannot be
+    /// written stays in memory. Both is said by `/debug/history` and on stderr, or with the
+    /// feature `tracing` by an event of the target `heaplens::history`.
+    pub fn history_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.told.history_dir = Some(path.into());
+        self
+    }
+
     /// Calls `listener` for each change of a verdict on a map, and of one on a call site from
     /// or to suspect and leak: see [`VerdictChange`]. It is called on a thread of its own, one
     /// change after the other; of those that come while 256 wait the listener is not told. A
@@ -157,6 +169,7 @@ impl fmt::Debug for Builder {
             .field("expose_cmdline", &self.told.expose_cmdline)
             .field("what_if_drop", &self.told.what_if_drop)
             .field("history_bytes", &self.told.history_bytes)
+            .field("history_dir", &self.told.history_dir)
             .field("demo_windows", &self.told.demo_windows)
             .finish_non_exhaustive()
     }

@@ -56,6 +56,11 @@ impl Config {
         self.history.bytes
     }
 
+    /// Where the history is kept for the next run of the program.
+    pub fn history_dir(&self) -> Option<&Path> {
+        self.history.directory.as_deref()
+    }
+
     /// Whether growth is judged within minutes, for demonstrations.
     pub fn has_demo_windows(&self) -> bool {
         self.demo_windows
@@ -75,6 +80,7 @@ pub(crate) struct Told {
     pub(crate) expose_cmdline: Option<bool>,
     pub(crate) what_if_drop: Option<bool>,
     pub(crate) history_bytes: Option<usize>,
+    pub(crate) history_dir: Option<PathBuf>,
     pub(crate) history_beat: Option<[Duration; 2]>,
     pub(crate) demo_windows: Option<bool>,
 }
@@ -119,6 +125,10 @@ impl Told {
             None => switch(&environment, "HEAPLENS_DEMO_WINDOWS")?.unwrap_or(false),
         };
         let mut history = history::Settings::new(bytes);
+        history.directory = self.history_dir.or_else(|| {
+            let path = environment("HEAPLENS_HISTORY_DIR").filter(|path| !path.is_empty());
+            path.map(PathBuf::from)
+        });
         history.tick = windows(demo_windows).tick();
         if let Some([tick, snapshot]) = self.history_beat {
             (history.tick, history.snapshot) = (tick, snapshot);
@@ -275,6 +285,21 @@ mod tests {
         ] {
             assert_eq!(bytes(told, variable).ok(), Some(expected), "{variable}");
         }
+    }
+
+    #[test]
+    fn a_directory_for_the_history() {
+        let directory = |told: Option<&str>, variable| {
+            let told = Told {
+                history_dir: told.map(PathBuf::from),
+                ..Told::default()
+            };
+            let config = resolve(told, &[("HEAPLENS_HISTORY_DIR", variable)]).unwrap();
+            config.history_dir().map(Path::to_path_buf)
+        };
+        assert_eq!(directory(None, ""), None);
+        assert_eq!(directory(None, "/var/lib/a"), Some("/var/lib/a".into()));
+        assert_eq!(directory(Some("b"), "/var/lib/a"), Some("b".into()));
     }
 
     #[test]

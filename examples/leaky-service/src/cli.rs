@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -45,6 +46,10 @@ pub struct Cli {
     /// Address of the Heaplens agent, the admin port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6060")]
     pub listen: String,
+
+    /// Keeps the profiler's history in this directory, for the next run
+    #[arg(long, value_name = "PATH")]
+    pub history_dir: Option<PathBuf>,
 
     /// Address of the business API; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -175,6 +180,14 @@ mod tests {
             let parsed = parse(&["--case", case.as_str()]).map(|cli| cli.cases());
             assert!(matches!(parsed.as_deref(), Ok([only]) if *only == case));
         }
+    }
+
+    #[test]
+    fn the_history_has_a_directory_if_one_is_named() -> Result<(), clap::Error> {
+        assert_eq!(parse(&[])?.history_dir, None);
+        let named = parse(&["--history-dir", "/var/lib/leaky"])?.history_dir;
+        assert_eq!(named, Some("/var/lib/leaky".into()));
+        Ok(())
     }
 
     #[test]

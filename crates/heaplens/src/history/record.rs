@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Semaphore;
 
 use super::pace::{Pace, measured};
-use super::{KEPT, Process, Settings};
+use super::{Process, Settings, keep, kept};
 use crate::leaks::Windows;
 use crate::metrics::memstats;
 use crate::pulse;
@@ -39,6 +39,7 @@ pub(crate) async fn run(app: Arc<App>, setup: Setup) {
         return;
     };
     kept(|history| history.set(settings));
+    let mut keeping = keep::Keeping::begin(&app, settings).await;
     watch::begin(&setup.windows, settings.bytes, setup.hooks.clock.as_ref());
     let mut ticks = pulse::every(settings.tick);
     let mut pace = Pace::new(settings.snapshot, SNAPSHOTS_SHARE);
@@ -55,6 +56,7 @@ pub(crate) async fn run(app: Arc<App>, setup: Setup) {
                 Ok(took) => pace.done(now, took),
                 Err(_) => return,
             }
+            keeping.save(&app);
         }
     }
 }
@@ -87,11 +89,4 @@ async fn snapshot(app: &Arc<App>) -> Result<Duration, Failure> {
         took
     };
     app.figures.run_admitted(job).await
-}
-
-fn kept<T>(change: impl FnOnce(&mut super::History) -> T) -> T {
-    let mut kept = KEPT
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    change(kept.get_or_insert_default())
 }
