@@ -14,6 +14,7 @@ use crate::config::DEFAULT_LISTEN;
 use crate::handlers::{history, leaks, maps};
 use crate::params::{self, BadParameter, GoQuery, HeapQuery};
 use crate::routes::{self, Route};
+use crate::ui;
 use shipped::scrape::{Kind, ProfileType, Scrape};
 use shipped::{alloy, parca};
 
@@ -203,6 +204,7 @@ fn broken(target: &str) -> Option<String> {
         Some(Route::Retained) => HeapQuery::of_retained(query).map(drop),
         Some(Route::Maps) => maps::is_list_query(query),
         Some(Route::Map) => maps::is_query(query),
+        Some(Route::Overview) => ui::asked(query).map(drop),
         Some(_) => params::none(query),
     };
     checked.err().map(|fault: BadParameter| fault.to_string())

@@ -40,6 +40,7 @@ mod server;
 mod state;
 mod survey;
 pub mod testing;
+mod ui;
 mod units;
 mod waste;
 mod watch;

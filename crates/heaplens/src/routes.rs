@@ -2,7 +2,8 @@
 //!
 //! | Path | Methods | Answer |
 //! |---|---|---|
-//! | `/`, `/debug/` | GET, HEAD | the list of paths, HTML |
+//! | `/`, `/debug/` | GET, HEAD | the page for people, HTML; `map=NAME`: of one map; `part=live`, `part=sites`: what its scripts fetch anew |
+//! | `/debug/ui/…` | GET, HEAD | its scripts and style |
 //! | `/debug/pprof` | GET, HEAD | 307 to `/debug/pprof/` |
 //! | `/debug/pprof/` | GET, HEAD | Go's index of profiles, HTML |
 //! | `/debug/pprof/heap`, `allocs` | GET, HEAD | pprof, gzip; `debug=1`: text; `seconds=N`: what changed in N seconds, with `inuse=last` what was allocated meanwhile and what is in use at the end; `gc` has no effect |
@@ -47,10 +48,12 @@ use crate::handlers::{
 use crate::params::{self, GoQuery, HeapQuery};
 use crate::respond::{self, Reply};
 use crate::state::App;
+use crate::ui;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Overview,
+    Asset,
     PprofBare,
     PprofIndex,
     Heap,
@@ -106,8 +109,9 @@ const MAP: &str = "/debug/maps/";
 
 /// The paths of the table as axum writes them, for the routes that go into
 /// another program's router: all under `/debug/`, and `/metrics`.
-pub(crate) const MOUNTED: [&str; 16] = [
+pub(crate) const MOUNTED: [&str; 17] = [
     "/debug/",
+    "/debug/ui/{*file}",
     "/debug/pprof",
     "/debug/pprof/",
     "/debug/pprof/{*profile}",
@@ -132,6 +136,7 @@ pub(crate) fn find(path: &str) -> Option<Route> {
         None if path.starts_with("/debug/pprof/") => Some(Route::UnknownProfile),
         None if retained_of(path).is_some() => Some(Route::Retained),
         None if path.starts_with(MAP) => Some(Route::Map),
+        None if path.starts_with(ui::assets::PREFIX) => Some(Route::Asset),
         None => None,
     }
 }
@@ -168,7 +173,13 @@ where
     }
     match route {
         None => respond::not_found(),
-        Some(Route::Overview) => index::overview(),
+        Some(Route::Overview) => {
+            ui::page(app, parts.uri.query(), &parts.headers, place(&parts)).await
+        }
+        Some(Route::Asset) => {
+            let path = parts.uri.path().strip_prefix(ui::assets::PREFIX);
+            ui::assets::serve(path.unwrap_or_default(), &parts.headers)
+        }
         Some(Route::PprofBare) => respond::redirect(&with_slash(&parts)),
         Some(Route::PprofIndex) => index::profiles(),
         Some(Route::Heap) => heap::serve(app, heap::Flavour::Heap, go_query(&parts)).await,
@@ -239,6 +250,18 @@ fn original(parts: &Parts) -> &Uri {
         .extensions
         .get::<OriginalUri>()
         .map_or(&parts.uri, |original| &original.0)
+}
+
+/// Where the page is, for links that hold behind any proxy: relative ones.
+fn place(parts: &Parts) -> ui::Place {
+    ui::Place {
+        root: if parts.uri.path() == "/" {
+            "debug/"
+        } else {
+            ""
+        },
+        mounted: parts.extensions.get::<OriginalUri>().is_some(),
+    }
 }
 
 /// What our paths begin with, for links.

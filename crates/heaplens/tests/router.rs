@@ -52,6 +52,10 @@ fn merged_into_an_application() {
     assert_eq!(get(address, "/debug/nosuch").text(), "its fallback");
     for (target, status) in [
         ("/debug/", 200),
+        ("/debug/?map=mounted", 200),
+        ("/debug/?map=nosuch", 404),
+        ("/debug/?x=1", 400),
+        ("/debug/ui/0/page.js", 404),
         ("/debug/pprof", 307),
         ("/debug/pprof/", 200),
         ("/debug/pprof/heap", 200),
@@ -109,6 +113,16 @@ fn nested_under_a_prefix() {
     assert_eq!(get(address, "/internal/debug/maps/a%2Fb").status, 200);
     assert_eq!(get(address, "/internal/debug/pprof/heap").status, 200);
     assert_eq!(get(address, "/debug/pprof/heap").status, 404);
+    let page = get(address, "/internal/debug/");
+    let links = page.text().split("href=\"").skip(1);
+    let script = page.text().split("src=\"").nth(1).unwrap();
+    for link in links.chain([script]) {
+        let link = link.split('"').next().unwrap();
+        assert!(!link.starts_with('/'), "{link} leads out of the prefix");
+    }
+    let script = format!("/internal/debug/{}", script.split('"').next().unwrap());
+    assert_eq!(get(address, &script).status, 200, "{script}");
+    assert!(!page.text().contains("healthz"), "it is not mounted");
 }
 
 #[test]

@@ -1,7 +1,11 @@
 //! The line of the program that a stack is about, as a person would name it: the first frame,
 //! from the allocator outwards, that is neither the standard library's nor a dependency's.
 
-use heaplens_profile::{Function, Profile, Sample, origin};
+use std::ffi::OsStr;
+use std::path::Path;
+
+use heaplens_profile::origin::{self, Origin};
+use heaplens_profile::{Function, Profile, Sample};
 
 /// A function of the program, and where in it something is allocated.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -15,32 +19,23 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Of a symbolized sample. `None` if no frame of it has a name.
-    pub(crate) fn of(profile: &Profile, sample: &Sample) -> Option<Self> {
-        let locations = sample.locations.iter();
-        let lines = locations
-            .filter_map(|at| profile.locations.get(*at))
-            .flat_map(|location| &location.lines);
-        let frames: Vec<(&Function, u32)> = lines
-            .filter_map(|line| {
-                let function = profile.functions.get(line.function)?;
-                let is_frame = !function.name.is_empty() && !function.name.starts_with('[');
-                is_frame.then_some((&**function, line.line))
-            })
-            .collect();
-        let own = frames.iter().find(|(function, _)| origin::is_own(function));
-        let nearly = || frames.iter().find(|frame| !is_library(&frame.0.name));
-        let (function, line) = own.or_else(nearly).or_else(|| frames.first())?;
-        Some(Place {
-            function: plain(&function.name),
+    /// Of a symbolized sample, by what [`origin::origins`] says of the profile's functions.
+    /// `None` if no frame of it has a name.
+    pub(crate) fn of(profile: &Profile, origins: &[Origin], sample: &Sample) -> Option<Self> {
+        let line = origin::line(profile, origins, sample)?;
+        let function = profile.functions.get(line.function)?;
+        let is_known = origins.get(line.function) > Some(&Origin::Pseudo);
+        let name = outer_name(profile, sample, function);
+        is_known.then(|| Place {
+            function: name.unwrap_or_else(|| plain(&function.name)),
             file: function.file.clone(),
-            line: *line,
+            line: line.line,
         })
     }
 
     /// The file from where its package begins; `None` if it is not known.
     pub(crate) fn file(&self) -> Option<&str> {
-        (!self.file.is_empty()).then(|| in_package(&self.file))
+        (!self.file.is_empty()).then(|| origin::short(&self.file))
     }
 
     /// The line; `None` if it is not known.
@@ -53,59 +48,44 @@ impl Place {
         let function = short(&self.function);
         match (&*self.file, self.line) {
             ("", _) => function.to_owned(),
-            (file, 0) => format!("{function} at {}", in_package(file)),
-            (file, line) => format!("{function} at {}:{line}", in_package(file)),
+            (file, 0) => format!("{function} at {}", origin::short(file)),
+            (file, line) => format!("{function} at {}:{line}", origin::short(file)),
         }
     }
 }
 
-/// Crates between the program and its allocator that say nothing of who wants the memory,
-/// where none of the program's own code is on the stack.
-const LIBRARIES: [&str; 16] = [
-    "alloc",
-    "bytes",
-    "core",
-    "dashmap",
-    "hashbrown",
-    "heaplens",
-    "heaplens_alloc",
-    "heaplens_maps",
-    "indexmap",
-    "lru",
-    "moka",
-    "papaya",
-    "quick_cache",
-    "scc",
-    "smallvec",
-    "std",
-];
-
-fn is_library(name: &str) -> bool {
-    LIBRARIES.contains(&crate_of(name))
+/// The function around a closure that was inlined, of which line tables alone know its
+/// module: the next one further out, in the same file, that has a name of its own.
+fn outer_name(profile: &Profile, sample: &Sample, inner: &Function) -> Option<String> {
+    is_unnamed(inner).then_some(())?;
+    let locations = sample.locations.iter();
+    let locations = locations.filter_map(|at| profile.locations.get(*at));
+    let lines = locations.flat_map(|location| &location.lines);
+    let mut outer = lines.filter_map(|line| profile.functions.get(line.function));
+    outer
+        .find(|outer| outer.file == inner.file && !is_unnamed(outer))
+        .map(|outer| plain(&outer.name))
 }
 
-/// `svc` of `<&mut svc::Table<u8> as core::fmt::Debug>::fmt`.
-fn crate_of(name: &str) -> &str {
-    let mut path = name;
-    loop {
-        let before = path;
-        for mark in ["<", "&", "mut ", "dyn ", "*const ", "*mut ", "("] {
-            path = path.strip_prefix(mark).unwrap_or(path);
-        }
-        if path == before {
-            break;
-        }
+/// Whether it is a closure of which only the module is known: `svc::cases::sessions::{closure#0}`
+/// in `…/cases/sessions.rs`.
+fn is_unnamed(function: &Function) -> bool {
+    let path = plain(&function.name);
+    if path.len() == function.name.len() {
+        return false;
     }
-    if path.starts_with('[') {
-        return "core";
+    let (parent, last) = path.rsplit_once("::").unwrap_or(("", &path));
+    let file = Path::new(&function.file);
+    let stem = file.file_stem().and_then(OsStr::to_str).unwrap_or_default();
+    let folder = file
+        .parent()
+        .and_then(Path::file_name)
+        .and_then(OsStr::to_str);
+    match stem {
+        "main" | "lib" => parent.is_empty(),
+        "mod" => folder == Some(last),
+        _ => stem == last,
     }
-    let end = path.find(|c: char| !c.is_alphanumeric() && c != '_');
-    let (first, rest) = path.split_at(end.unwrap_or(path.len()));
-    // A type without a path is a primitive one; a function without one is C's.
-    if name.starts_with('<') && !rest.starts_with("::") {
-        return "core";
-    }
-    first
 }
 
 /// Without closures at its end, hashes and generic arguments.
@@ -178,15 +158,12 @@ fn short(function: &str) -> &str {
     function.get(from..).unwrap_or(function)
 }
 
-/// The file from where its package begins: `src/cases/sessions.rs`.
-fn in_package(file: &str) -> &str {
-    const BEGINNINGS: [&str; 4] = ["/src/", "/tests/", "/examples/", "/benches/"];
-    let begin = BEGINNINGS.iter().filter_map(|of| file.rfind(of)).max();
-    begin.and_then(|at| file.get(at + 1..)).unwrap_or(file)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use heaplens_profile::{ValueType, folded};
+
     use super::*;
 
     #[test]
@@ -220,39 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn crates_of_functions() {
-        for (name, expected) in [
-            ("svc::main", "svc"),
-            ("<svc::Table as core::clone::Clone>::clone", "svc"),
-            (
-                "<alloc::vec::Vec<svc::T> as core::clone::Clone>::clone",
-                "alloc",
-            ),
-            ("<[u8]>::to_vec_in::<alloc::alloc::Global>", "core"),
-            ("<&mut dyn svc::T as core::fmt::Write>::write_str", "svc"),
-            ("<u8 as alloc::slice::ConvertVec>::to_vec", "alloc"),
-            ("malloc", "malloc"),
-            ("", ""),
-        ] {
-            let found = crate_of(name);
-            let is_std = ["alloc", "core"].contains(&expected);
-            assert!(
-                found == expected || is_std && is_library(name),
-                "{name}: {found}"
-            );
-        }
-    }
-
-    #[test]
-    fn files_from_their_package_on() {
-        for (file, expected) in [
-            ("/home/me/src/svc/src/cases/a.rs", "src/cases/a.rs"),
-            ("/svc/tests/it.rs", "tests/it.rs"),
-            ("/svc/build.rs", "/svc/build.rs"),
-            ("a.rs", "a.rs"),
-        ] {
-            assert_eq!(in_package(file), expected);
-        }
+    fn places_as_people_say_them() {
         let place = |file: &str, line| Place {
             function: "svc::f".to_owned(),
             file: file.to_owned(),
@@ -261,5 +206,47 @@ mod tests {
         assert_eq!(place("/s/src/a.rs", 7).name(), "f at src/a.rs:7");
         assert_eq!(place("/s/src/a.rs", 0).name(), "f at src/a.rs");
         assert_eq!(place("", 7).name(), "f");
+    }
+
+    #[test]
+    fn closures_without_a_name_have_that_of_the_function_around_them() {
+        let own = "/svc/src/cases/sessions.rs";
+        let functions = [
+            ("alloc::vec::push", "/rustc/5/library/alloc/src/vec/mod.rs"),
+            ("svc::cases::sessions::{closure#1}", own),
+            ("core::iter::map", "/rustc/5/library/core/src/iter/map.rs"),
+            ("svc::cases::sessions::create_session", own),
+            ("svc::main", "/svc/src/main.rs"),
+        ];
+        let place = |stack: &[usize]| {
+            let names = stack.iter().rev().map(|at| functions[*at].0);
+            let folded = format!("{} 1\n", names.collect::<Vec<_>>().join(";"));
+            let mut profile = folded::read(&folded, ValueType::new("inuse_space", "bytes"))
+                .expect("folded stacks");
+            for function in &mut profile.functions {
+                let (_, file) = functions.iter().find(|of| of.0 == function.name).unwrap();
+                Arc::make_mut(function).file = (*file).to_owned();
+            }
+            for line in profile.locations.iter_mut().flat_map(|at| &mut at.lines) {
+                let name = &profile.functions[line.function].name;
+                line.line = 10 + functions.iter().position(|of| of.0 == name).unwrap() as u32;
+            }
+            let origins = origin::origins(&profile);
+            Place::of(&profile, &origins, &profile.samples[0]).map(|place| place.name())
+        };
+        let at = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            place(&[0, 1, 2, 3, 4]),
+            at("create_session at src/cases/sessions.rs:11")
+        );
+        assert_eq!(
+            place(&[0, 1, 2, 4]),
+            at("sessions at src/cases/sessions.rs:11")
+        );
+        assert_eq!(
+            place(&[0, 3, 4]),
+            at("create_session at src/cases/sessions.rs:13")
+        );
+        assert_eq!(place(&[0]), at("push at library/alloc/src/vec/mod.rs:10"));
     }
 }

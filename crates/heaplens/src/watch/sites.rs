@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use heaplens_alloc::{Site, Snapshot, Stack};
-use heaplens_profile::Profile;
+use heaplens_profile::{Profile, origin};
 
 use super::gather::Sums;
 use super::place::Place;
@@ -145,11 +145,12 @@ pub(super) fn stacks_of(snapshot: &Snapshot, rows: &[u32]) -> (Snapshot, Vec<u32
 /// same as were asked for.
 pub(super) fn found(profile: &Profile, order: &[u32], rows: &[u32]) -> Vec<(u32, Option<Place>)> {
     let mut places: HashMap<u32, Place> = HashMap::new();
+    let origins = origin::origins(profile);
     for sample in &profile.samples {
         let number = sample.labels.iter().find(|label| label.0 == NUMBER);
         let number = number.and_then(|label| label.1.parse::<usize>().ok());
         let row = number.and_then(|number| order.get(number));
-        if let (Some(row), Some(place)) = (row, Place::of(profile, sample)) {
+        if let (Some(row), Some(place)) = (row, Place::of(profile, &origins, sample)) {
             places.insert(*row, place);
         }
     }
