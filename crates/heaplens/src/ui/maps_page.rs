@@ -13,6 +13,7 @@ pub(super) fn render(name: &str, of: &MapDocuments, part: Part, place: Place) ->
     let about = About {
         map: Some(name),
         recorded: of.recorded,
+        watched: of.judged.is_some(),
     };
     shell::begin(&mut html, place, about);
     if part != Part::Sites {
@@ -28,7 +29,7 @@ pub(super) fn render(name: &str, of: &MapDocuments, part: Part, place: Place) ->
         }
         html.raw("</section>\n<div class=\"columns\">\n");
         html.raw("<div class=\"stack second\">\n");
-        verdicts::render(&mut html, of.leaks.as_ref(), Some(name), place);
+        verdicts::render(&mut html, of.judged.as_ref(), Some(name), place);
         more(&mut html, of);
         html.raw("</div><div class=\"stack\">\n");
         memory::of_map(&mut html, &of.map);
