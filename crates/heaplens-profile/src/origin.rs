@@ -268,14 +268,6 @@ fn is_standard(file: &str) -> bool {
 }
 
 fn is_package(name: &str, path: &str, file: &str) -> bool {
-    // A program of Go has its own package, wherever it is.
-    if name.starts_with("main.") {
-        return false;
-    }
-    if file.is_empty() {
-        let is_go = name.contains('.');
-        return crate_of(path).map_or(!is_go && path == name, |of| PACKAGES.contains(&of));
-    }
     const FOLDERS: [&str; 6] = [
         "/.cargo/",
         "/registry/src/",
@@ -284,6 +276,14 @@ fn is_package(name: &str, path: &str, file: &str) -> bool {
         "/rust/deps/",
         "/vendor/",
     ];
+    // A program of Go has its own package, wherever it is.
+    if name.starts_with("main.") {
+        return false;
+    }
+    if file.is_empty() {
+        let is_go = name.contains('.');
+        return crate_of(path).map_or(!is_go && path == name, |of| PACKAGES.contains(&of));
+    }
     FOLDERS.iter().any(|folder| file.contains(folder))
         || file.contains("@v") && file.contains(".go")
 }

@@ -72,6 +72,9 @@ fn merged_into_an_application() {
         ("/debug/heap/lifetimes", 200),
         // No agent, so nobody watches.
         ("/debug/heap/peak", 404),
+        ("/debug/history", 404),
+        ("/debug/leaks", 404),
+        ("/debug/leaks?x=1", 400),
         ("/debug/maps", 200),
         ("/debug/maps/", 200),
         ("/debug/maps?x=1", 400),

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::get;
+use common::{PATIENCE, get};
 use heaplens::leaks::{Kind, State, Windows};
 use heaplens::{Agent, TrackedHashMap, VerdictChange};
 use serde_json::Value;
@@ -85,6 +85,7 @@ fn a_leak_is_found_and_named_and_nothing_else_is() {
     let agent = Agent::builder()
         .listen("127.0.0.1:0")
         .demo_windows(true)
+        .what_if_drop(true)
         .history_beat(Duration::from_millis(1), Duration::from_secs(3600))
         .verdict_clock(clock)
         .on_verdict(move |change| {
@@ -119,6 +120,7 @@ fn a_leak_is_found_and_named_and_nothing_else_is() {
     drop(beats);
 
     check_changes(&changes.lock().unwrap());
+    check_retained(address, || assert!(leaking.get(&0).is_some()));
     check_document(address);
     check_surfaces(address);
     drop((leaking, rolling, agent));
@@ -200,6 +202,24 @@ fn check_document(address: SocketAddr) {
     assert_eq!(at_site["explained_by"], "test/leaking", "{at_site:#}");
     assert_eq!(at_site["state"], "leak", "{at_site:#}");
     assert_eq!(find(&document["verdicts"], "test/rolling")["state"], "ok");
+}
+
+/// A suspect is measured by itself, at its next use.
+fn check_retained(address: SocketAddr, mut uses: impl FnMut()) {
+    let begun = Instant::now();
+    let retained = loop {
+        uses();
+        let document = json(address, "/debug/leaks");
+        let map = find(&document["verdicts"], "test/leaking");
+        if !map["retained"].is_null() {
+            break map["retained"].clone();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{map:#}");
+    };
+    // A vector of 1,000 bytes for each of 100 entries a second, for a minute and more.
+    assert!(retained["bytes"].as_u64() > Some(6_000_000), "{retained:#}");
+    assert!(retained["blocks"].as_u64() > Some(6_000), "{retained:#}");
+    assert!(retained["taken_at"].as_str().unwrap().ends_with('Z'));
 }
 
 fn check_evidence(map: &Value) {

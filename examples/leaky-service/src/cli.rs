@@ -38,6 +38,11 @@ pub struct Cli {
     #[arg(long)]
     fixed: bool,
 
+    /// Judges growth within minutes in place of hours: a leak is found within six minutes, at
+    /// /debug/leaks on the admin port
+    #[arg(long)]
+    pub demo_windows: bool,
+
     /// Address of the Heaplens agent, the admin port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6060")]
     pub listen: String,
@@ -135,6 +140,7 @@ impl fmt::Display for Banner<'_> {
         writeln!(f, "  repair it      curl -X POST http://{service}/repair")?;
         writeln!(f, "  the profiler   {agent}/debug/pprof/")?;
         writeln!(f, "  which map      {agent}/debug/maps?format=text")?;
+        writeln!(f, "  does it leak   {agent}/debug/leaks?format=text")?;
         writeln!(f, "  metrics        {agent}/metrics")?;
         writeln!(
             f,
@@ -204,6 +210,7 @@ mod tests {
         assert!(banner.contains("http://127.0.0.1:8080/stats\n"));
         assert!(banner.contains("curl -X POST http://127.0.0.1:8080/repair\n"));
         assert!(banner.contains("http://127.0.0.1:6060/debug/maps?format=text\n"));
+        assert!(banner.contains("http://127.0.0.1:6060/debug/leaks?format=text\n"));
         Ok(())
     }
 }

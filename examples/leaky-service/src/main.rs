@@ -29,6 +29,9 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     if let Some(directory) = &cli.history_dir {
         agent = agent.history_dir(directory);
     }
+    if cli.demo_windows {
+        agent = agent.demo_windows(true);
+    }
     let agent = agent.start()?;
     // With the true port, if port 0 was asked for.
     let agent_url = match agent.local_addr() {

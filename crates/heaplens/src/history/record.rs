@@ -39,8 +39,8 @@ pub(crate) async fn run(app: Arc<App>, setup: Setup) {
         return;
     };
     kept(|history| history.set(settings));
-    let mut keeping = keep::Keeping::begin(&app, settings).await;
     watch::begin(&setup.windows, settings.bytes, setup.hooks.clock.as_ref());
+    let mut keeping = keep::Keeping::begin(&app, settings).await;
     let mut ticks = pulse::every(settings.tick);
     let mut pace = Pace::new(settings.snapshot, SNAPSHOTS_SHARE);
     let mut follow = Follow::new(&setup.windows, &setup.hooks);

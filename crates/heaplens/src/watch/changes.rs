@@ -138,6 +138,48 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "tracing")]
+    #[test]
+    fn a_change_is_an_event_with_its_level_and_fields() {
+        use tracing_core::field::{Field, Visit};
+        use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+        /// What events say, a line a field.
+        #[derive(Clone, Default)]
+        struct Heard(Arc<std::sync::Mutex<Vec<String>>>);
+
+        impl Visit for Heard {
+            fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+                self.0.lock().unwrap().push(format!("{field}={value:?}"));
+            }
+        }
+
+        impl<S: tracing_core::Subscriber> Layer<S> for Heard {
+            fn on_event(&self, event: &tracing_core::Event<'_>, _context: Context<'_, S>) {
+                let of = event.metadata();
+                let line = format!("{} {}", of.level(), of.target());
+                self.0.lock().unwrap().push(line);
+                event.record(&mut self.clone());
+            }
+        }
+
+        let heard = Heard::default();
+        let subscriber = tracing_subscriber::registry().with(heard.clone());
+        let mut better = change("sessions");
+        (better.from, better.to) = (State::Suspect, State::Growing);
+        tracing::subscriber::with_default(subscriber, || {
+            trace(&change("sessions"));
+            trace(&better);
+        });
+        let heard = heard.0.lock().unwrap().join("\n");
+        let of_map = "message=it grows\nkind=\"map\"\nname=sessions\n";
+        let expected = format!(
+            "WARN heaplens::leaks\n{of_map}from=\"growing\"\nto=\"suspect\"\n\
+             INFO heaplens::leaks\n{of_map}from=\"suspect\"\nto=\"growing\""
+        );
+        assert_eq!(heard, expected);
+    }
+
     const PATIENCE: Duration = Duration::from_secs(60);
 
     #[test]
