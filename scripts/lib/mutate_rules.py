@@ -26,6 +26,7 @@ SLOW = "0.1 bytes a second come to 8,640 in a day: never to a limit"
 EXACT = "what is fitted or extrapolated is not that number to the bit"
 GAP = "an exemption is lifted for as long as a gap lasts, and `for` is longer"
 WHOLE = "a counter that is not 0 is 1 at the least"
+FLAG = "a verdict holds or it does not: 1 or 0"
 ENDED = "the other windows over series of the same target end the alert after five minutes"
 EQUIVALENT = [
     (OTHER_SLOPE, "MapOomPredicted", "(deriv(map:heap_bytes_low:1h[3h]) >= 0)"),
@@ -49,6 +50,9 @@ EQUIVALENT = [
     (EXACT, "HeaplensSamplesDropped", "increase(heaplens_drops_total[15m]) > 10"),
     (WHOLE, "HeaplensMapGroupsOverflowed", "> 0.1"),
     (WHOLE, "map:net_retention:6h", "> 0.1)"),
+    (FLAG, "MapLeaks", ">= 1"),
+    (FLAG, "MapLeakSuspected", ">= 1"),
+    (FLAG, "SiteLeaks", ">= 1"),
     (ENDED, "HeapFragmented", "last_over_time(rust_memstats_heap_inuse_bytes[10m])"),
     (ENDED, "HeapFragmented", "last_over_time(rust_memstats_heap_alloc_bytes[10m])"),
 ]

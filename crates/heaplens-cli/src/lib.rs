@@ -24,7 +24,6 @@ mod fault;
 mod format;
 mod leaks_page;
 mod maps_page;
-mod origin;
 mod ranking;
 mod saving;
 mod session;

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 
+use heaplens_profile::origin::{self, Origin};
 use heaplens_profile::{Location, Profile, Sample};
 
 use crate::cli::By;
-use crate::origin::{self, Origin};
 
 /// What stands for samples without the label by which they are put together.
 const UNLABELLED: &str = "(none)";

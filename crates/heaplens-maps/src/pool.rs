@@ -308,6 +308,43 @@ mod tests {
         assert_eq!(slot.read().unwrap().flow.inserts, 6);
     }
 
+    /// Whatever the map publishes meanwhile, a question changes none of its figures, and
+    /// is there for its next operation or has to be put again.
+    #[test]
+    fn a_question_changes_no_figure() {
+        let slot: &'static Slot = Box::leak(Box::new(Slot::new()));
+        slot.take(7, A, &level(0));
+        let rounds = ROUNDS * 1000;
+        let asker = std::thread::spawn(move || {
+            // Until the map has answered so often, or has long been at rest.
+            while slot.capacity() < rounds {
+                slot.ask();
+            }
+        });
+        for capacity in 1..=rounds {
+            slot.set_entries(capacity);
+            // As large as before, so it is asked for; then it grows.
+            if slot.exceeds(capacity - 1) {
+                assert!(slot.take_ask(), "nobody else answers");
+            }
+            slot.set_table(capacity, capacity);
+            assert_eq!(slot.capacity(), capacity);
+            let seen = slot.read().unwrap().level.unwrap();
+            assert_eq!((seen.capacity, seen.table_bytes), (capacity, capacity));
+        }
+        asker.join().unwrap();
+        slot.ask();
+        assert!(slot.is_asked() && slot.exceeds(0) && slot.exceeds(rounds));
+        assert_eq!((slot.capacity(), slot.entries()), (rounds, rounds));
+        assert!(slot.take_ask() && !slot.take_ask());
+        assert!(!slot.exceeds(rounds) && slot.exceeds(rounds + 1));
+        // A table that is there already is no larger one, asked for or not.
+        slot.ask();
+        assert!(!slot.raise_table(rounds, 1));
+        slot.take_ask();
+        assert!(slot.raise_table(rounds + 1, 1));
+    }
+
     /// A slot for a map of this name that has nothing in it.
     fn new_slot(name: &'static str) -> Option<&'static Slot> {
         acquire(Origin::Name(name), &level(0))

@@ -55,6 +55,26 @@ impl Mapping {
         }
     }
 
+    /// A mapping of a process that is gone, for addresses that were recorded there: names
+    /// come from the file at `path`, if that still has this build id.
+    pub fn of_the_past(
+        range: Range<u64>,
+        offset: u64,
+        path: impl Into<String>,
+        build_id: Option<String>,
+    ) -> Self {
+        let path = path.into();
+        let file = PathBuf::from(&path);
+        let is_same = build_id.is_some() && elf::build_id(&file) == build_id;
+        Mapping {
+            deleted: !is_same,
+            loaded: false,
+            file: is_same.then_some(file),
+            build_id,
+            ..Mapping::recorded(range, offset, path)
+        }
+    }
+
     /// Whether `address` lies inside.
     pub fn contains(&self, address: u64) -> bool {
         self.start <= address && address < self.limit
@@ -182,6 +202,26 @@ impl Mappings {
         self.entries = newer;
         self.entries.append(&mut gone);
         self.entries.sort_by_key(|mapping| mapping.start);
+    }
+
+    /// Adds mappings that are not there any more, where their addresses are free.
+    pub fn add_past<'a>(&mut self, past: impl IntoIterator<Item = &'a Mapping>) {
+        for mapping in past {
+            let at = self
+                .entries
+                .partition_point(|known| known.start < mapping.start);
+            let before = at
+                .checked_sub(1)
+                .and_then(|before| self.entries.get(before));
+            let is_free = before.is_none_or(|before| before.limit <= mapping.start)
+                && self
+                    .entries
+                    .get(at)
+                    .is_none_or(|next| mapping.limit <= next.start);
+            if is_free && mapping.start < mapping.limit {
+                self.entries.insert(at, mapping.clone());
+            }
+        }
     }
 
     /// The mapping that `address` lies in. Costs a binary search.

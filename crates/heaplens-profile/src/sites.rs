@@ -29,7 +29,8 @@ use std::collections::HashMap;
 use serde_json::{Map, Value, json};
 
 use crate::model::{Profile, Sample};
-use crate::{origin, rfc3339};
+use crate::origin::{self, Origin};
+use crate::rfc3339;
 
 /// The name of this schema. The number changes if something is taken out or
 /// means something else; members may be added.
@@ -60,16 +61,19 @@ pub fn render(profile: &Profile, type_index: usize) -> String {
         "comments": profile.comments,
         "totals": figures(&types, totals),
         "sites_count": sites.len(),
-        "sites": shown.map(|of| of.document(profile, &types, type_index)).collect::<Vec<_>>(),
+        "sites": shown.map(|of| of.document(&types, type_index)).collect::<Vec<_>>(),
     });
     format!("{document}\n")
 }
 
+/// Function, file and line: instances of one generic function are one.
+type Place<'a> = (&'a str, &'a str, u32);
+
 /// What is known of one line.
 #[derive(Default)]
 struct Site<'a> {
-    /// Place of the function, and line; `None` where no name is known.
-    place: Option<(usize, u32)>,
+    /// `None` where no name is known.
+    place: Option<Place<'a>>,
     own: bool,
     values: Vec<i128>,
     /// `None` as soon as that of one sample is not known.
@@ -80,18 +84,21 @@ struct Site<'a> {
 
 /// All lines, the largest value first.
 fn sites(profile: &Profile, type_index: usize) -> Vec<Site<'_>> {
-    let own = origin::own(profile);
-    let mut places: HashMap<Option<(usize, u32)>, usize> = HashMap::new();
+    let origins = origin::origins(profile);
+    let mut places: HashMap<Option<Place<'_>>, usize> = HashMap::new();
     let mut sites: Vec<Site<'_>> = Vec::new();
     for sample in &profile.samples {
-        let line = origin::of(profile, &own, sample);
-        let place = line.map(|of| (of.function, of.line));
+        let line = origin::line(profile, &origins, sample);
+        let place = line.and_then(|of| {
+            let function = profile.functions.get(of.function)?;
+            Some((function.name.as_str(), function.file.as_str(), of.line))
+        });
         let next = sites.len();
         let index = *places.entry(place).or_insert(next);
         if index == next {
             sites.push(Site {
                 place,
-                own: place.is_some_and(|of| own.get(of.0) == Some(&true)),
+                own: line.is_some_and(|of| origins.get(of.function) == Some(&Origin::Program)),
                 values: vec![0; profile.types.len()],
                 variances: Some(vec![0.0; profile.types.len()]),
                 ..Site::default()
@@ -126,18 +133,16 @@ impl<'a> Site<'a> {
         }
     }
 
-    fn document(&self, profile: &Profile, types: &[&str], type_index: usize) -> Value {
-        let function = self.place.and_then(|of| profile.functions.get(of.0));
-        let file = function.map(|of| of.file.as_str());
+    fn document(&self, types: &[&str], type_index: usize) -> Value {
         let errors = self.variances.as_ref();
         let values = self.values.iter().enumerate().map(|(at, value)| {
             let variance = errors.and_then(|of| of.get(at));
             (*value, variance.map(|of| of.max(0.0).sqrt()))
         });
         json!({
-            "function": function.map(|of| &of.name),
-            "file": file.filter(|file| !file.is_empty()),
-            "line": self.place.map(|of| of.1).filter(|line| *line > 0),
+            "function": self.place.map(|of| of.0),
+            "file": self.place.map(|of| of.1).filter(|file| !file.is_empty()),
+            "line": self.place.map(|of| of.2).filter(|line| *line > 0),
             "own": self.own,
             "values": figures(types, values),
             "samples": self.variances.as_ref().map(|_| json!({"alloc": self.sampled.0, "inuse": self.sampled.1})),

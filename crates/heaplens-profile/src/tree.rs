@@ -31,7 +31,8 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::model::{Labels, Location, Profile, Sample};
-use crate::{origin, rfc3339, stacks};
+use crate::origin::{self, Origin};
+use crate::{rfc3339, stacks};
 
 /// The name of this schema. The number changes if something is taken out or
 /// means something else; members may be added.
@@ -137,10 +138,10 @@ impl<'a> Tree<'a> {
             labels: LabelSets::default(),
             samples: Vec::new(),
         };
-        let own = origin::own(profile);
+        let origins = origin::origins(profile);
         let mut known = HashMap::new();
         for location in &profile.locations {
-            let frames = tree.frames_at(profile, location, &own);
+            let frames = tree.frames_at(profile, location, &origins);
             let numbers = frames.into_iter().map(|frame| {
                 *known.entry(frame).or_insert_with(|| {
                     tree.frames.push(frame);
@@ -153,7 +154,12 @@ impl<'a> Tree<'a> {
         tree
     }
 
-    fn frames_at(&mut self, profile: &Profile, location: &Location, own: &[bool]) -> Vec<Frame> {
+    fn frames_at(
+        &mut self,
+        profile: &Profile,
+        location: &Location,
+        origins: &[Origin],
+    ) -> Vec<Frame> {
         let lines = location.lines.iter().rev();
         let named = lines.filter_map(|line| Some((line, profile.functions.get(line.function)?)));
         let frames: Vec<Frame> = named
@@ -161,7 +167,7 @@ impl<'a> Tree<'a> {
                 function: self.strings.number(stacks::shortened(&function.name)),
                 file: self.strings.number(stacks::shortened(&function.file)),
                 line: line.line,
-                own: own.get(line.function) == Some(&true),
+                own: origins.get(line.function) == Some(&Origin::Program),
             })
             .collect();
         if frames.is_empty() {

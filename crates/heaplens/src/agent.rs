@@ -8,28 +8,31 @@ use std::path::Path;
 use std::process;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
+use tokio::time;
 
 use crate::builder::Builder;
 use crate::config::{Config, Limits};
 use crate::error::Error;
-use crate::history;
+use crate::history::keep;
+use crate::history::record::{self, Setup};
 use crate::host::Hosts;
 use crate::listen::{self, UnixSocket};
 use crate::peak;
 use crate::pulse;
 use crate::server::Server;
 use crate::state::App;
+use crate::watch::Hooks;
 
 /// Threads for work that takes milliseconds and more: one for profiles, one
-/// for figures, so that a scrape does not wait for symbols, and one that waits for what
-/// maps retain. Each is started when it is needed.
-const BLOCKING_THREADS: usize = 3;
+/// for figures, so that a scrape does not wait for symbols, one that waits for what maps
+/// retain, and one that waits for the disk. Each is started when it is needed.
+const BLOCKING_THREADS: usize = 4;
 /// How long such a thread waits for more: longer than the pause between two
 /// reports on maps, so that none is started for each of them.
 const BLOCKING_KEPT: Duration = Duration::from_secs(60);
@@ -77,7 +80,7 @@ impl Agent {
         &self.config
     }
 
-    pub(crate) fn run(config: Config, limits: Limits) -> Result<Self, Error> {
+    pub(crate) fn run(config: Config, limits: Limits, hooks: Hooks) -> Result<Self, Error> {
         let (sockets, address, socket) = Sockets::open(&config)?;
         let server = Arc::new(Server::new(
             App::new(config.expose_cmdline),
@@ -89,12 +92,16 @@ impl Agent {
         }
         let (stop, stopped) = oneshot::channel();
         let (ready, readiness) = mpsc::channel();
-        let history = config.history.clone();
+        let setup = Setup {
+            settings: config.history.clone(),
+            windows: config.windows(),
+            hooks,
+        };
         let signals = Blocked::all().map_err(thread_fault)?;
         let thread = thread::Builder::new()
             .name("heaplens".to_owned())
             .spawn(move || {
-                heaplens_alloc::untracked(|| serve(sockets, &server, history, stopped, &ready));
+                heaplens_alloc::untracked(|| serve(sockets, &server, setup, stopped, &ready));
             })
             .map_err(thread_fault)?;
         drop(signals);
@@ -199,7 +206,7 @@ fn hosts(config: &Config, wanted: &str, bound: SocketAddr) -> Hosts {
 fn serve(
     sockets: Sockets,
     server: &Arc<Server>,
-    history: history::Settings,
+    setup: Setup,
     stopped: oneshot::Receiver<()>,
     ready: &mpsc::Sender<io::Result<()>>,
 ) {
@@ -218,7 +225,7 @@ fn serve(
             heaplens_maps::tick();
             tokio::spawn(pulse::beat(Arc::clone(server.app())));
             tokio::spawn(peak::watch(Arc::clone(server.app())));
-            tokio::spawn(history::record::run(Arc::clone(server.app()), history));
+            tokio::spawn(record::run(Arc::clone(server.app()), setup));
         }
         // `start()` waits for this; nobody else holds the other end.
         let _ = ready.send(accepting);
@@ -227,7 +234,14 @@ fn serve(
             let _ = stopped.await;
         }
     });
-    runtime.shutdown_timeout(LONGEST_STOP);
+    let begun = Instant::now();
+    let app = Arc::clone(server.app());
+    runtime.block_on(async {
+        let job = move || heaplens_alloc::untracked(|| keep::finish(&app));
+        // A disk that does not answer is not waited for.
+        let _ = time::timeout(LONGEST_STOP, tokio::task::spawn_blocking(job)).await;
+    });
+    runtime.shutdown_timeout(LONGEST_STOP.saturating_sub(begun.elapsed()));
 }
 
 fn event_loop() -> io::Result<Runtime> {

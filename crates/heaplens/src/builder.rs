@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::agent::Agent;
 use crate::config::{Limits, Told};
 use crate::error::Error;
+use crate::watch::{Clock, Hooks, VerdictChange};
 
 /// Sets up an [`Agent`]; from [`Agent::builder`].
 ///
@@ -17,6 +19,7 @@ use crate::error::Error;
 pub struct Builder {
     told: Told,
     limits: Limits,
+    hooks: Hooks,
 }
 
 impl Builder {
@@ -70,6 +73,60 @@ impl Builder {
         self
     }
 
+    /// Keeps the history in this directory as well, so that the next run of the program
+    /// begins with it; none unless stated. It is made if it is not there, with mode 0700. The
+    /// file in it, named after the program, takes at most [`history_bytes`](Builder::history_bytes),
+    /// and as much again while it is written: after each snapshot, 16 KiB a second on average
+    /// at the most, and when the agent stops. What cannot be read is set aside; what cannot be
+    /// written stays in memory. Both is said by `/debug/history` and on stderr, or with the
+    /// feature `tracing` by an event of the target `heaplens::history`.
+    pub fn history_dir(mut self, path: impl Into<PathBuf>) -> Self {
+        self.told.history_dir = Some(path.into());
+        self
+    }
+
+    /// Calls `listener` for each change of a verdict on a map, and of one on a call site from
+    /// or to suspect and leak: see [`VerdictChange`]. It is called on a thread of its own, one
+    /// change after the other; of those that come while 256 wait the listener is not told. A
+    /// panic of it is caught and the next change told. What is under way when the agent is
+    /// dropped is not waited for.
+    ///
+    /// ```
+    /// let _agent = heaplens::Agent::builder()
+    ///     .listen("127.0.0.1:0")
+    ///     .on_verdict(|change| {
+    ///         if change.to.is_flagged() {
+    ///             eprintln!("{}: {}", change.to, change.sentence);
+    ///         }
+    ///     })
+    ///     .start()?;
+    /// # Ok::<(), heaplens::Error>(())
+    /// ```
+    pub fn on_verdict(mut self, listener: impl Fn(&VerdictChange) + Send + Sync + 'static) -> Self {
+        self.hooks.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// Judges growth within minutes in place of hours ([`Windows::demo`]), to see verdicts at
+    /// work: a suspect takes 87 s at least, a leak 204 s. Not for production, where what is
+    /// healthy takes longer than that to warm up or to be swept. Takes some 0.5 % of a core.
+    ///
+    /// [`Windows::demo`]: crate::leaks::Windows::demo
+    pub fn demo_windows(mut self, short: bool) -> Self {
+        self.told.demo_windows = Some(short);
+        self
+    }
+
+    /// The time that verdicts are made by, of a moment, so that tests need not wait for it.
+    #[doc(hidden)]
+    pub fn verdict_clock(
+        mut self,
+        time: impl Fn(Instant) -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.clock = Some(Clock::new(time));
+        self
+    }
+
     /// How often the history is added to, so that tests need not wait for it.
     #[doc(hidden)]
     pub fn history_beat(mut self, tick: Duration, snapshot: Duration) -> Self {
@@ -99,7 +156,7 @@ impl Builder {
         heaplens_alloc::check_environment()?;
         let config = self.told.resolve(|name| std::env::var_os(name))?;
         // The agent's own memory is not the program's.
-        heaplens_alloc::untracked(|| Agent::run(config, self.limits))
+        heaplens_alloc::untracked(|| Agent::run(config, self.limits, self.hooks))
     }
 }
 
@@ -112,6 +169,8 @@ impl fmt::Debug for Builder {
             .field("expose_cmdline", &self.told.expose_cmdline)
             .field("what_if_drop", &self.told.what_if_drop)
             .field("history_bytes", &self.told.history_bytes)
+            .field("history_dir", &self.told.history_dir)
+            .field("demo_windows", &self.told.demo_windows)
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::auth::Token;
 use crate::error::Error;
 use crate::history::{self, DEFAULT_HISTORY_BYTES};
+use crate::leaks::Windows;
 use crate::units;
 
 /// Where an agent listens if nobody says anything.
@@ -21,6 +22,7 @@ pub struct Config {
     pub(crate) expose_cmdline: bool,
     pub(crate) what_if_drop: bool,
     pub(crate) history: history::Settings,
+    pub(crate) demo_windows: bool,
 }
 
 impl Config {
@@ -53,6 +55,20 @@ impl Config {
     pub fn history_bytes(&self) -> usize {
         self.history.bytes
     }
+
+    /// Where the history is kept for the next run of the program.
+    pub fn history_dir(&self) -> Option<&Path> {
+        self.history.directory.as_deref()
+    }
+
+    /// Whether growth is judged within minutes, for demonstrations.
+    pub fn has_demo_windows(&self) -> bool {
+        self.demo_windows
+    }
+
+    pub(crate) fn windows(&self) -> Windows {
+        windows(self.demo_windows)
+    }
 }
 
 /// What the builder was told; `None` is left to the environment.
@@ -64,7 +80,9 @@ pub(crate) struct Told {
     pub(crate) expose_cmdline: Option<bool>,
     pub(crate) what_if_drop: Option<bool>,
     pub(crate) history_bytes: Option<usize>,
+    pub(crate) history_dir: Option<PathBuf>,
     pub(crate) history_beat: Option<[Duration; 2]>,
+    pub(crate) demo_windows: Option<bool>,
 }
 
 impl Told {
@@ -102,7 +120,16 @@ impl Told {
             Some(told) => told,
             None => size(&environment, "HEAPLENS_HISTORY_BYTES")?.unwrap_or(DEFAULT_HISTORY_BYTES),
         };
+        let demo_windows = match self.demo_windows {
+            Some(told) => told,
+            None => switch(&environment, "HEAPLENS_DEMO_WINDOWS")?.unwrap_or(false),
+        };
         let mut history = history::Settings::new(bytes);
+        history.directory = self.history_dir.or_else(|| {
+            let path = environment("HEAPLENS_HISTORY_DIR").filter(|path| !path.is_empty());
+            path.map(PathBuf::from)
+        });
+        history.tick = windows(demo_windows).tick();
         if let Some([tick, snapshot]) = self.history_beat {
             (history.tick, history.snapshot) = (tick, snapshot);
         }
@@ -113,7 +140,16 @@ impl Told {
             expose_cmdline,
             what_if_drop,
             history,
+            demo_windows,
         })
+    }
+}
+
+fn windows(demo: bool) -> Windows {
+    if demo {
+        Windows::demo()
+    } else {
+        Windows::standard()
     }
 }
 
@@ -224,6 +260,8 @@ mod tests {
         assert!(!config.has_token());
         assert!(!config.exposes_cmdline() && !config.allows_what_if_drop());
         assert_eq!(config.history_bytes(), 8 << 20);
+        assert!(!config.has_demo_windows());
+        assert_eq!(config.history.tick, Duration::from_secs(15));
     }
 
     #[test]
@@ -250,24 +288,44 @@ mod tests {
     }
 
     #[test]
+    fn a_directory_for_the_history() {
+        let directory = |told: Option<&str>, variable| {
+            let told = Told {
+                history_dir: told.map(PathBuf::from),
+                ..Told::default()
+            };
+            let config = resolve(told, &[("HEAPLENS_HISTORY_DIR", variable)]).unwrap();
+            config.history_dir().map(Path::to_path_buf)
+        };
+        assert_eq!(directory(None, ""), None);
+        assert_eq!(directory(None, "/var/lib/a"), Some("/var/lib/a".into()));
+        assert_eq!(directory(Some("b"), "/var/lib/a"), Some("b".into()));
+    }
+
+    #[test]
     fn the_environment_fills_what_the_builder_leaves_open() {
         let variables = [
             ("HEAPLENS_LISTEN", "127.0.0.1:7070"),
             ("HEAPLENS_TOKEN", SECRET),
             ("HEAPLENS_EXPOSE_CMDLINE", "1"),
             ("HEAPLENS_WHAT_IF_DROP", "true"),
+            ("HEAPLENS_DEMO_WINDOWS", "1"),
         ];
         let config = resolve(Told::default(), &variables).unwrap();
         assert_eq!(config.listen(), Some("127.0.0.1:7070"));
         assert!(config.has_token() && config.exposes_cmdline() && config.allows_what_if_drop());
+        assert!(config.has_demo_windows());
+        assert_eq!(config.history.tick, Windows::demo().tick());
 
         let told = Told {
             tcp: Some("127.0.0.1:8080".to_owned()),
             expose_cmdline: Some(false),
             what_if_drop: Some(false),
+            demo_windows: Some(false),
             ..Told::default()
         };
         let config = resolve(told, &variables).unwrap();
+        assert!(!config.has_demo_windows());
         assert_eq!(config.listen(), Some("127.0.0.1:8080"));
         assert!(config.has_token() && !config.exposes_cmdline() && !config.allows_what_if_drop());
     }
@@ -298,6 +356,11 @@ mod tests {
                 "HEAPLENS_WHAT_IF_DROP",
                 "on",
                 "HEAPLENS_WHAT_IF_DROP=\"on\"",
+            ),
+            (
+                "HEAPLENS_DEMO_WINDOWS",
+                "short",
+                "HEAPLENS_DEMO_WINDOWS=\"short\"",
             ),
             ("HEAPLENS_LISTEN", "unix:", "HEAPLENS_LISTEN=\"unix:\""),
             ("HEAPLENS_HISTORY_BYTES", "some", "a number of bytes"),

@@ -11,9 +11,10 @@ use std::path::Path;
 use hyper::Uri;
 
 use crate::config::DEFAULT_LISTEN;
-use crate::handlers::{history, maps};
+use crate::handlers::{history, leaks, maps};
 use crate::params::{self, BadParameter, GoQuery, HeapQuery};
 use crate::routes::{self, Route};
+use crate::ui;
 use shipped::scrape::{Kind, ProfileType, Scrape};
 use shipped::{alloy, parca};
 
@@ -198,10 +199,12 @@ fn broken(target: &str) -> Option<String> {
         Some(Route::DebugHeap | Route::Peak) => HeapQuery::read(query).map(drop),
         Some(Route::Flamegraph) => HeapQuery::of_flamegraph(query, false).map(drop),
         Some(Route::History) => history::is_query(query),
+        Some(Route::Leaks) => leaks::is_query(query),
         Some(Route::Lifetimes) => HeapQuery::of_lifetimes(query).map(drop),
         Some(Route::Retained) => HeapQuery::of_retained(query).map(drop),
         Some(Route::Maps) => maps::is_list_query(query),
         Some(Route::Map) => maps::is_query(query),
+        Some(Route::Overview) => ui::asked(query).map(drop),
         Some(_) => params::none(query),
     };
     checked.err().map(|fault: BadParameter| fault.to_string())

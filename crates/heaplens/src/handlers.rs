@@ -10,6 +10,7 @@ pub(crate) mod heap;
 pub(crate) mod held;
 pub(crate) mod history;
 pub(crate) mod index;
+pub(crate) mod leaks;
 pub(crate) mod maps;
 pub(crate) mod memstats;
 pub(crate) mod metrics;

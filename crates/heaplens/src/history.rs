@@ -5,18 +5,27 @@
 //! `rows` gives each of its rows a number, `quantum` makes its figures whole numbers,
 //! `delta` keeps what changed, and `chain` what is to be kept of it. What is asked for is
 //! put together again into a [`Snapshot`], of which profiles are made as of any other.
+//!
+//! [`keep`] has it written to a directory, and read by the next run of the program: `file`
+//! is what is written, with addresses as `objects` tells them, and `directory` where.
 
 mod chain;
 mod delta;
+mod directory;
+mod file;
 mod index;
-mod pace;
+pub(crate) mod keep;
+mod objects;
+pub(crate) mod pace;
 mod process;
 mod quantum;
 pub(crate) mod record;
 mod ring;
 mod rows;
+mod run;
 mod varint;
 
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -25,6 +34,7 @@ use heaplens_profile::rfc3339;
 
 pub(crate) use chain::Moment;
 pub(crate) use process::Process;
+pub(crate) use run::Run;
 
 use crate::params::When;
 use chain::Chain;
@@ -46,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) tick: Duration,
     /// Between two snapshots, where they are as cheap as that.
     pub(crate) snapshot: Duration,
+    /// Where it is kept for the next run of the program.
+    pub(crate) directory: Option<PathBuf>,
 }
 
 impl Settings {
@@ -59,6 +71,7 @@ impl Settings {
             bytes,
             tick: TICK,
             snapshot: SNAPSHOT,
+            directory: None,
         }
     }
 }
@@ -71,11 +84,18 @@ static KEPT: Mutex<Option<History>> = Mutex::new(None);
 pub(crate) struct History {
     chain: Chain,
     process: Ring<Process>,
+    /// Bytes that series of maps and call sites take.
+    series_bytes: usize,
     since: Option<SystemTime>,
     bytes: usize,
     step: Duration,
     /// Whether a snapshot was left out because not even one has room.
     too_large: bool,
+}
+
+fn kept<T>(change: impl FnOnce(&mut History) -> T) -> T {
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    change(kept.get_or_insert_default())
 }
 
 /// The history for as long as this is held: milliseconds, since recording waits.
@@ -96,16 +116,47 @@ pub(crate) fn lock() -> Locked {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NoSnapshot(pub(crate) String);
 
+/// A snapshot of the past.
+#[derive(Debug)]
+pub(crate) struct Restored {
+    pub(crate) snapshot: Snapshot,
+    /// The run of the program that it is of, if that was an earlier one.
+    pub(crate) earlier: Option<Run>,
+}
+
+/// A snapshot as it is after it was kept.
+#[cfg(test)]
+pub(crate) fn restored_for_tests(snapshot: &Snapshot) -> Snapshot {
+    let mut chain = Chain::default();
+    chain.add(snapshot);
+    chain.restore(1).expect("kept")
+}
+
+impl Restored {
+    pub(crate) fn of_now(snapshot: Snapshot) -> Self {
+        Restored {
+            snapshot,
+            earlier: None,
+        }
+    }
+}
+
 /// The snapshot that was taken last before a moment, or has that number. Some
 /// microseconds for each snapshot that is kept and row that changed in it.
-pub(crate) fn restore(when: &When) -> Result<Snapshot, NoSnapshot> {
+pub(crate) fn restore(when: &When) -> Result<Restored, NoSnapshot> {
     let locked = lock();
     let Some(history) = locked.get() else {
         return Err(NoSnapshot(NOT_RECORDED.to_owned()));
     };
     let found = history.find(when, SystemTime::now());
     found
-        .and_then(|moment| history.chain.restore(moment.id))
+        .and_then(|moment| {
+            let run = history.runs().get(moment.run).cloned();
+            Some(Restored {
+                snapshot: history.chain.restore(moment.id)?,
+                earlier: run.filter(|run| !run.is_this),
+            })
+        })
         .ok_or_else(|| NoSnapshot(history.what_there_is(when)))
 }
 
@@ -113,6 +164,11 @@ impl History {
     /// What is kept of snapshots, the oldest first.
     pub(crate) fn moments(&self) -> impl DoubleEndedIterator<Item = Moment> + '_ {
         self.chain.moments()
+    }
+
+    /// The runs of the program that [`Moment::run`] is of.
+    pub(crate) fn runs(&self) -> &[Run] {
+        self.chain.runs()
     }
 
     /// The process's figures, the oldest first, by the second since 1970.
@@ -175,6 +231,11 @@ impl History {
         self.fit();
     }
 
+    /// Leaves so many bytes to the series of maps and call sites.
+    fn make_room(&mut self, series_bytes: usize) {
+        self.series_bytes = series_bytes;
+    }
+
     fn note(&mut self, at: SystemTime, process: Process) {
         self.since.get_or_insert(at);
         let seconds = at.duration_since(SystemTime::UNIX_EPOCH);
@@ -190,7 +251,7 @@ impl History {
     }
 
     fn fit(&mut self) -> bool {
-        let others = self.process.bytes();
+        let others = self.process.bytes() + self.series_bytes;
         self.chain.fit(self.bytes.saturating_sub(others))
     }
 }

@@ -3,9 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use heaplens_alloc::retained::Limits;
 use heaplens_maps::{AskError, GroupRetained};
+
+use crate::state::App;
 
 /// So many answers keep their samples, from which profiles are made; of older ones the
 /// figures stay. There are no more answers than groups of maps.
@@ -84,14 +87,14 @@ pub(crate) fn brief(name: &str) -> Option<Brief> {
 
 /// The right to measure one group, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+struct Ticket {
     name: String,
 }
 
 impl Ticket {
     /// `Err` with the name of the group that is being measured, if one is. The group is
     /// one that exists: the board keeps its name.
-    pub(crate) fn take(name: String) -> Result<Ticket, String> {
+    fn take(name: String) -> Result<Ticket, String> {
         let mut board = lock();
         let board = board.get_or_insert_default();
         if let Some(running) = &board.running {
@@ -102,7 +105,7 @@ impl Ticket {
     }
 
     /// Puts the outcome on the board.
-    pub(crate) fn conclude(self, outcome: Result<GroupRetained, AskError>) {
+    fn conclude(self, outcome: Result<GroupRetained, AskError>) {
         let mut guard = lock();
         let board = guard.get_or_insert_default();
         let record = board.records.entry(self.name.clone()).or_default();
@@ -118,6 +121,20 @@ impl Ticket {
         // The drop of the ticket takes the lock.
         drop(guard);
     }
+}
+
+/// Starts to measure a group that exists, on the current runtime. `Err` with the name of the
+/// group that is being measured, if one is.
+pub(crate) fn start(app: &Arc<App>, name: String, patience: Duration) -> Result<(), String> {
+    let ticket = Ticket::take(name.clone())?;
+    let app = Arc::clone(app);
+    tokio::spawn(async move {
+        let measure = move || heaplens_maps::retained(&name, patience, Limits::default());
+        // Without a thread for it nothing is measured, and the ticket says so.
+        let job = move || ticket.conclude(measure());
+        let _ = app.measuring.run(job).await;
+    });
+    Ok(())
 }
 
 impl Drop for Ticket {

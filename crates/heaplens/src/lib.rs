@@ -40,8 +40,10 @@ mod server;
 mod state;
 mod survey;
 pub mod testing;
+mod ui;
 mod units;
 mod waste;
+mod watch;
 mod work;
 
 pub use agent::Agent;
@@ -53,6 +55,7 @@ pub use history::DEFAULT_HISTORY_BYTES;
 pub use label_layer::LabelLayer;
 pub use metrics::collector::Collector;
 pub use router::{Routes, router};
+pub use watch::VerdictChange;
 
 #[cfg(feature = "jemalloc")]
 #[doc(inline)]

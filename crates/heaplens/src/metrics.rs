@@ -13,6 +13,7 @@ mod reading;
 mod series;
 #[cfg(test)]
 mod table;
+mod verdicts;
 
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;

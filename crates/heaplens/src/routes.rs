@@ -2,7 +2,8 @@
 //!
 //! | Path | Methods | Answer |
 //! |---|---|---|
-//! | `/`, `/debug/` | GET, HEAD | the list of paths, HTML |
+//! | `/`, `/debug/` | GET, HEAD | the page for people, HTML; `map=NAME`: of one map; `part=live`, `part=sites`: what its scripts fetch anew |
+//! | `/debug/ui/…` | GET, HEAD | its scripts and style |
 //! | `/debug/pprof` | GET, HEAD | 307 to `/debug/pprof/` |
 //! | `/debug/pprof/` | GET, HEAD | Go's index of profiles, HTML |
 //! | `/debug/pprof/heap`, `allocs` | GET, HEAD | pprof, gzip; `debug=1`: text; `seconds=N`: what changed in N seconds, with `inuse=last` what was allocated meanwhile and what is in use at the end; `gc` has no effect |
@@ -17,6 +18,7 @@
 //! | `/debug/heap/lifetimes` | GET, HEAD | how long blocks lived, by site: what was freed and what is alive, by age; in any format but text |
 //! | `/debug/heap/peak` | GET, HEAD | pprof or text: the live heap when it was fullest |
 //! | `/debug/history` | GET, HEAD | JSON: the process's figures over time, and which snapshots there are |
+//! | `/debug/leaks` | GET, HEAD | the verdicts on maps and call sites, the worst first; JSON or text |
 //! | `/debug/maps`, `/debug/maps/` | GET, HEAD | the groups of tracked maps, ranked; JSON or text |
 //! | `/debug/maps/{name}` | GET, HEAD | one of them; the name may have slashes in it, or be escaped as a whole |
 //! | `/debug/maps/{name}/retained` | GET, HEAD, POST | what dropping its maps would free: a POST measures it, and needs the header `X-Heaplens`; the last answer as JSON, text or a profile. A map whose own name ends in `/retained` is asked for with its slashes escaped |
@@ -40,16 +42,18 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode, Uri};
 
 use crate::handlers::{
-    cmdline, cpu, delta_heap, flamegraph, health, heap, history, index, maps, memstats, metrics,
-    peak, retained, symbol,
+    cmdline, cpu, delta_heap, flamegraph, health, heap, history, index, leaks, maps, memstats,
+    metrics, peak, retained, symbol,
 };
 use crate::params::{self, GoQuery, HeapQuery};
 use crate::respond::{self, Reply};
 use crate::state::App;
+use crate::ui;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Overview,
+    Asset,
     PprofBare,
     PprofIndex,
     Heap,
@@ -65,6 +69,7 @@ pub(crate) enum Route {
     Peak,
     Flamegraph,
     History,
+    Leaks,
     Maps,
     Map,
     Retained,
@@ -73,7 +78,7 @@ pub(crate) enum Route {
     Health,
 }
 
-const TABLE: [(&str, Route); 22] = [
+const TABLE: [(&str, Route); 23] = [
     ("/", Route::Overview),
     ("/debug/", Route::Overview),
     ("/debug/pprof", Route::PprofBare),
@@ -90,6 +95,7 @@ const TABLE: [(&str, Route); 22] = [
     ("/debug/heap/peak", Route::Peak),
     ("/debug/flamegraph", Route::Flamegraph),
     ("/debug/history", Route::History),
+    ("/debug/leaks", Route::Leaks),
     ("/debug/maps", Route::Maps),
     (MAP, Route::Maps),
     ("/debug/symbolz", Route::Symbol),
@@ -103,8 +109,9 @@ const MAP: &str = "/debug/maps/";
 
 /// The paths of the table as axum writes them, for the routes that go into
 /// another program's router: all under `/debug/`, and `/metrics`.
-pub(crate) const MOUNTED: [&str; 15] = [
+pub(crate) const MOUNTED: [&str; 17] = [
     "/debug/",
+    "/debug/ui/{*file}",
     "/debug/pprof",
     "/debug/pprof/",
     "/debug/pprof/{*profile}",
@@ -113,6 +120,7 @@ pub(crate) const MOUNTED: [&str; 15] = [
     "/debug/heap/peak",
     "/debug/flamegraph",
     "/debug/history",
+    "/debug/leaks",
     "/debug/maps",
     "/debug/maps/",
     "/debug/maps/{*name}",
@@ -128,6 +136,7 @@ pub(crate) fn find(path: &str) -> Option<Route> {
         None if path.starts_with("/debug/pprof/") => Some(Route::UnknownProfile),
         None if retained_of(path).is_some() => Some(Route::Retained),
         None if path.starts_with(MAP) => Some(Route::Map),
+        None if path.starts_with(ui::assets::PREFIX) => Some(Route::Asset),
         None => None,
     }
 }
@@ -164,7 +173,13 @@ where
     }
     match route {
         None => respond::not_found(),
-        Some(Route::Overview) => index::overview(),
+        Some(Route::Overview) => {
+            ui::page(app, parts.uri.query(), &parts.headers, place(&parts)).await
+        }
+        Some(Route::Asset) => {
+            let path = parts.uri.path().strip_prefix(ui::assets::PREFIX);
+            ui::assets::serve(path.unwrap_or_default(), &parts.headers)
+        }
         Some(Route::PprofBare) => respond::redirect(&with_slash(&parts)),
         Some(Route::PprofIndex) => index::profiles(),
         Some(Route::Heap) => heap::serve(app, heap::Flavour::Heap, go_query(&parts)).await,
@@ -180,6 +195,7 @@ where
         }
         Some(Route::Peak) => peak::serve(app, HeapQuery::read(parts.uri.query())).await,
         Some(Route::History) => history::serve(app, parts.uri.query()).await,
+        Some(Route::Leaks) => leaks::serve(app, parts.uri.query()).await,
         Some(Route::Cmdline) => cmdline::serve(app.expose_cmdline),
         Some(Route::Symbol) if parts.method == Method::POST => symbol::post(app, body).await,
         Some(Route::Symbol) => symbol::get(app, parts.uri.query().unwrap_or_default()).await,
@@ -234,6 +250,18 @@ fn original(parts: &Parts) -> &Uri {
         .extensions
         .get::<OriginalUri>()
         .map_or(&parts.uri, |original| &original.0)
+}
+
+/// Where the page is, for links that hold behind any proxy: relative ones.
+fn place(parts: &Parts) -> ui::Place {
+    ui::Place {
+        root: if parts.uri.path() == "/" {
+            "debug/"
+        } else {
+            ""
+        },
+        mounted: parts.extensions.get::<OriginalUri>().is_some(),
+    }
 }
 
 /// What our paths begin with, for links.

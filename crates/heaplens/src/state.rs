@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::clients::Clients;
 use crate::flight::Flight;
 use crate::handlers::heap::Built;
+use crate::history::keep;
 use crate::metrics;
 use crate::work::{Failure, Work};
 
@@ -24,6 +25,8 @@ pub(crate) struct App {
     pub(crate) costly: Work,
     /// Metrics and statistics: milliseconds.
     pub(crate) figures: Work,
+    /// The directory of the history: as long as the disk takes.
+    pub(crate) keeping: Work,
     /// What maps retain: seconds of waiting for others.
     pub(crate) measuring: Work,
     /// The profile in the making.
@@ -46,6 +49,7 @@ impl App {
             expose_cmdline,
             costly: Work::new(),
             figures: Work::new(),
+            keeping: Work::new(),
             measuring: Work::new(),
             flight: Flight::new(),
             deltas: Arc::new(Semaphore::new(DELTAS)),
@@ -64,7 +68,20 @@ impl App {
         })?;
         let mut known = self.mappings.lock().unwrap_or_else(PoisonError::into_inner);
         known.merge(now);
+        keep::add_past(&mut known);
         Ok(known)
+    }
+
+    /// The same as a list of its own. While a profile is being made, without those that are
+    /// gone.
+    pub(crate) fn known_mappings(&self) -> Result<Mappings, String> {
+        let now = Mappings::of_current_process()
+            .map_err(|error| format!("cannot read this process's memory map: {error}"))?;
+        let known = self.mappings.try_lock();
+        let mut all = known.map(|known| known.clone()).unwrap_or_default();
+        all.merge(now);
+        keep::add_past(&mut all);
+        Ok(all)
     }
 
     /// Remembers what is mapped now, for addresses that are looked up later. Not

@@ -78,6 +78,16 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// Names are the program's own words; those of hostile programs move no cursor.
+pub(crate) fn printable(name: &str) -> String {
+    name.chars()
+        .flat_map(|character| match character {
+            plain if !plain.is_control() => vec![plain],
+            control => control.escape_default().collect(),
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -77,18 +77,32 @@ fn every_link_of_the_pages_answers() {
             .split("href=\"")
             .skip(1)
             .map(|rest| rest.split('"').next().unwrap())
+            .filter(|link| !link.starts_with('#'))
             .collect();
         assert!(links.len() >= 5, "{page}: {links:?}");
         for link in links {
-            let target = if link.starts_with('/') {
-                link.to_owned()
-            } else {
-                format!("{page}{link}")
-            };
+            let target = resolved(page, link);
             assert_eq!(get(address, &target).status, 200, "{page}: {target}");
         }
     }
     drop((held, agent));
+}
+
+/// A link of a page, a directory, as a browser follows it.
+fn resolved(page: &str, link: &str) -> String {
+    if link.starts_with('/') {
+        return link.to_owned();
+    }
+    let (path, query) = link.split_at(link.find('?').unwrap_or(link.len()));
+    let mut segments: Vec<&str> = page.trim_end_matches('/').split('/').collect();
+    for segment in path.split('/') {
+        match segment {
+            "." => {}
+            ".." => drop(segments.pop()),
+            other => segments.push(other),
+        }
+    }
+    format!("{}{query}", segments.join("/"))
 }
 
 #[test]
@@ -155,6 +169,10 @@ fn own_paths_are_strict() {
         ("/debug/heap?seconds=1&inuse=last", 200, OCTET),
         ("/debug/heap/peak?seconds=1", 400, TEXT),
         ("/debug/heap/peak?foo=bar", 400, TEXT),
+        ("/debug/leaks", 200, "application/json"),
+        ("/debug/leaks?format=text", 200, TEXT),
+        ("/debug/leaks?format=svg", 400, TEXT),
+        ("/debug/leaks?map=x", 400, TEXT),
         ("/debug/memstats", 200, "application/json"),
         ("/debug/memstats?x=1", 400, TEXT),
         ("/healthz", 200, "application/json"),

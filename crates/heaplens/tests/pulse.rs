@@ -5,12 +5,16 @@ mod common;
 
 use std::sync::{Arc, mpsc};
 
-use common::{PATIENCE, agent, get};
+use common::{PATIENCE, get};
+use heaplens::Agent;
 use heaplens::maps::{self, Figures};
 
 #[test]
 fn an_agent_keeps_the_clock_and_the_rates_going() {
-    let (agent, address) = agent();
+    // What records the history makes reports too.
+    let builder = Agent::builder().listen("127.0.0.1:0").history_bytes(0);
+    let agent = builder.start().unwrap();
+    let address = agent.local_addr().unwrap();
     let mut map = heaplens::TrackedHashMap::named("clocked");
     map.insert(1, 1);
     let (asked, asking) = mpsc::channel();

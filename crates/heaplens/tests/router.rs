@@ -52,6 +52,10 @@ fn merged_into_an_application() {
     assert_eq!(get(address, "/debug/nosuch").text(), "its fallback");
     for (target, status) in [
         ("/debug/", 200),
+        ("/debug/?map=mounted", 200),
+        ("/debug/?map=nosuch", 404),
+        ("/debug/?x=1", 400),
+        ("/debug/ui/0/page.js", 404),
         ("/debug/pprof", 307),
         ("/debug/pprof/", 200),
         ("/debug/pprof/heap", 200),
@@ -68,6 +72,9 @@ fn merged_into_an_application() {
         ("/debug/heap/lifetimes", 200),
         // No agent, so nobody watches.
         ("/debug/heap/peak", 404),
+        ("/debug/history", 404),
+        ("/debug/leaks", 404),
+        ("/debug/leaks?x=1", 400),
         ("/debug/maps", 200),
         ("/debug/maps/", 200),
         ("/debug/maps?x=1", 400),
@@ -109,6 +116,16 @@ fn nested_under_a_prefix() {
     assert_eq!(get(address, "/internal/debug/maps/a%2Fb").status, 200);
     assert_eq!(get(address, "/internal/debug/pprof/heap").status, 200);
     assert_eq!(get(address, "/debug/pprof/heap").status, 404);
+    let page = get(address, "/internal/debug/");
+    let links = page.text().split("href=\"").skip(1);
+    let script = page.text().split("src=\"").nth(1).unwrap();
+    for link in links.chain([script]) {
+        let link = link.split('"').next().unwrap();
+        assert!(!link.starts_with('/'), "{link} leads out of the prefix");
+    }
+    let script = format!("/internal/debug/{}", script.split('"').next().unwrap());
+    assert_eq!(get(address, &script).status, 200, "{script}");
+    assert!(!page.text().contains("healthz"), "it is not mounted");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -37,9 +38,18 @@ pub struct Cli {
     #[arg(long)]
     fixed: bool,
 
+    /// Judges growth within minutes in place of hours: a leak is found within six minutes, at
+    /// /debug/leaks on the admin port
+    #[arg(long)]
+    pub demo_windows: bool,
+
     /// Address of the Heaplens agent, the admin port
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:6060")]
     pub listen: String,
+
+    /// Keeps the profiler's history in this directory, for the next run
+    #[arg(long, value_name = "PATH")]
+    pub history_dir: Option<PathBuf>,
 
     /// Address of the business API; port 0 takes any free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
@@ -130,6 +140,7 @@ impl fmt::Display for Banner<'_> {
         writeln!(f, "  repair it      curl -X POST http://{service}/repair")?;
         writeln!(f, "  the profiler   {agent}/debug/pprof/")?;
         writeln!(f, "  which map      {agent}/debug/maps?format=text")?;
+        writeln!(f, "  does it leak   {agent}/debug/leaks?format=text")?;
         writeln!(f, "  metrics        {agent}/metrics")?;
         writeln!(
             f,
@@ -172,6 +183,14 @@ mod tests {
     }
 
     #[test]
+    fn the_history_has_a_directory_if_one_is_named() -> Result<(), clap::Error> {
+        assert_eq!(parse(&[])?.history_dir, None);
+        let named = parse(&["--history-dir", "/var/lib/leaky"])?.history_dir;
+        assert_eq!(named, Some("/var/lib/leaky".into()));
+        Ok(())
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for arguments in [
             ["--case", "nothing"],
@@ -191,6 +210,7 @@ mod tests {
         assert!(banner.contains("http://127.0.0.1:8080/stats\n"));
         assert!(banner.contains("curl -X POST http://127.0.0.1:8080/repair\n"));
         assert!(banner.contains("http://127.0.0.1:6060/debug/maps?format=text\n"));
+        assert!(banner.contains("http://127.0.0.1:6060/debug/leaks?format=text\n"));
         Ok(())
     }
 }

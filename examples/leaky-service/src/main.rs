@@ -25,7 +25,14 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
-    let agent = heaplens::Agent::builder().listen(&cli.listen).start()?;
+    let mut agent = heaplens::Agent::builder().listen(&cli.listen);
+    if let Some(directory) = &cli.history_dir {
+        agent = agent.history_dir(directory);
+    }
+    if cli.demo_windows {
+        agent = agent.demo_windows(true);
+    }
+    let agent = agent.start()?;
     // With the true port, if port 0 was asked for.
     let agent_url = match agent.local_addr() {
         Some(address) => format!("http://{address}"),

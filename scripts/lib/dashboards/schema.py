@@ -9,7 +9,14 @@ import subprocess
 
 import model
 
-PANELS = {"timeseries": "timeseries", "stat": "stat", "table": "table", "bargauge": "bargauge"}
+# What the types of a kind of panel are called.
+PANELS = {
+    "timeseries": "timeseries",
+    "stat": "stat",
+    "table": "table",
+    "bargauge": "bargauge",
+    "state-timeline": "statetimeline",
+}
 # Standard options that an override may set; the others are those of the panel's fields.
 CUSTOM = "custom."
 
@@ -52,6 +59,7 @@ def program(name, board):
             "stat": "StatPanelCfg_types.gen",
             "table": "TablePanelCfg_types.gen",
             "bargauge": "BarGaugePanelCfg_types.gen",
+            "statetimeline": "StateTimelinePanelCfg_types.gen",
         }.items()
     )
     lines = [HEAD.replace("%s", imports)]
@@ -70,9 +78,9 @@ def program(name, board):
         if panel["type"] == "row":
             check("Json<Omit<RowPanel, 'panels'>>", without(panel, "panels"))
             continue
-        kind = panel["type"]
-        if kind not in PANELS:
-            raise model.Problem(f"{name}: {panel['title']!r}: no types for panels of kind {kind!r}")
+        if panel["type"] not in PANELS:
+            raise model.Problem(f"{name}: {panel['title']!r}: no types for panels of kind {panel['type']!r}")
+        kind = PANELS[panel["type"]]
         check("Json<Frame>", without(panel, "options", "fieldConfig", "targets", "transformations"))
         check(f"Json<Part<{kind}.Options>>", panel["options"])
         check("Target[]", panel["targets"])
@@ -83,7 +91,7 @@ def program(name, board):
 
 def fields(check, kind, config):
     # Stat and bar gauge have no fields of their own.
-    custom = f"Json<Part<{kind}.FieldConfig>>" if kind in ("timeseries", "table") else "Record<string, never>"
+    custom = f"Json<Part<{kind}.FieldConfig>>" if kind not in ("stat", "bargauge") else "Record<string, never>"
     check("Json<Part<{ defaults: {}; overrides: {}[] }>>", {key: {} if key == "defaults" else [] for key in config})
     check("Json<Defaults>", without(config["defaults"], "custom"))
     check(custom, config["defaults"].get("custom", {}))

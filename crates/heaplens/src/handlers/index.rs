@@ -1,10 +1,11 @@
-//! The two pages: all paths, and Go's index of profiles.
+//! All paths, and Go's index of profiles.
 
 use std::fmt::Write as _;
 
 use crate::respond::{self, Reply};
 
-const PATHS: [(&str, &str); 16] = [
+/// What there is to ask for, and what it is.
+pub(crate) const PATHS: [(&str, &str); 18] = [
     (
         "/debug/pprof/",
         "profiles, as Go's net/http/pprof serves them",
@@ -44,6 +45,11 @@ const PATHS: [(&str, &str); 16] = [
         "what was: the process's figures over time, and the snapshots for at= and base=",
     ),
     (
+        "/debug/leaks?format=text",
+        "which maps and call sites leak, the worst first, and why",
+    ),
+    ("/debug/leaks", "the same as JSON"),
+    (
         "/debug/maps?format=text",
         "tracked maps and caches, those with the most bytes first",
     ),
@@ -55,21 +61,6 @@ const PATHS: [(&str, &str); 16] = [
     ("/metrics", "the same for Prometheus"),
     ("/healthz", "whether sampling is on"),
 ];
-
-/// The list of paths.
-pub(crate) fn overview() -> Reply {
-    let mut page = String::from(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <title>Heaplens</title></head>\n<body>\n<h1>Heaplens</h1>\n<ul>\n",
-    );
-    for (path, what) in PATHS {
-        let (path, what) = (respond::escape_html(path), respond::escape_html(what));
-        // Writing to a string cannot fail.
-        let _ = writeln!(page, "<li><a href=\"{path}\">{path}</a>: {what}</li>");
-    }
-    page.push_str("</ul>\n</body></html>\n");
-    respond::html(page)
-}
 
 /// Name, target, whether records are counted, description.
 const PROFILES: &[(&str, &str, bool, &str)] = &[

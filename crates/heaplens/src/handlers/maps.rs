@@ -15,7 +15,9 @@ use crate::respond::{self, Reply};
 use crate::state::App;
 use crate::survey::Survey;
 
-use query::{Format, ListQuery};
+pub(crate) use query::{Format, format};
+
+use query::ListQuery;
 
 /// Where these pages are, as the client sees it.
 #[derive(Clone, Debug)]
@@ -49,7 +51,7 @@ pub(crate) fn is_list_query(query: Option<&str>) -> Result<(), BadParameter> {
 /// Whether the page of a single group does.
 #[cfg(test)]
 pub(crate) fn is_query(query: Option<&str>) -> Result<(), BadParameter> {
-    query::format(query).map(drop)
+    format(query).map(drop)
 }
 
 /// Answers with all groups, ranked.
@@ -73,7 +75,7 @@ pub(crate) async fn list(app: &Arc<App>, query: Option<&str>, base: Base) -> Rep
 
 /// Answers with one group; `name` is as it stands in the path.
 pub(crate) async fn one(app: &Arc<App>, name: &str, query: Option<&str>, base: Base) -> Reply {
-    let format = match query::format(query) {
+    let format = match format(query) {
         Ok(format) => format,
         Err(fault) => return fault.reply(),
     };

@@ -4,9 +4,8 @@ mod document;
 mod query;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use heaplens_alloc::retained::{Limits, RetainedError};
+use heaplens_alloc::retained::RetainedError;
 use heaplens_maps::{AskError, GroupRetained};
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
@@ -15,7 +14,7 @@ use hyper::{Method, StatusCode};
 use super::heap::{self, Form, Refusal};
 use super::maps;
 use crate::guard;
-use crate::inquiries::{self, Record, Ticket};
+use crate::inquiries::{self, Record};
 use crate::params::{self, BadParameter, Format, HeapQuery};
 use crate::respond::{self, Reply};
 use crate::state::App;
@@ -52,20 +51,13 @@ async fn start(app: &Arc<App>, name: String, query: Option<&str>, headers: &Head
     }
     heap::ready(Ok(()))?;
     known(app, &name).await?;
-    let ticket = Ticket::take(name.clone()).map_err(|running| {
+    inquiries::start(app, name.clone(), patience).map_err(|running| {
         let running = params::quoted(&running);
         respond::error(
             StatusCode::CONFLICT,
             &format!("what {running} retains is being measured, and there is one at a time"),
         )
     })?;
-    let app = Arc::clone(app);
-    let measured = name.clone();
-    tokio::spawn(async move {
-        let job = move || ticket.conclude(measure(&measured, patience));
-        // Without a thread for it nothing is measured, and the ticket says so.
-        let _ = app.measuring.run(job).await;
-    });
     let mut reply = written(&name, &inquiries::of(&name));
     *reply.status_mut() = StatusCode::ACCEPTED;
     Ok(reply)
@@ -73,10 +65,6 @@ async fn start(app: &Arc<App>, name: String, query: Option<&str>, headers: &Head
 
 const NOT_ALLOWED: &str = "what-if drops are off, because they fork this process: switch them on \
      by Agent::builder().what_if_drop(true) or HEAPLENS_WHAT_IF_DROP=1";
-
-fn measure(name: &str, patience: Duration) -> Result<GroupRetained, AskError> {
-    heaplens_maps::retained(name, patience, Limits::default())
-}
 
 /// Gives the last one.
 async fn last(app: &Arc<App>, name: String, query: Option<&str>) -> Done {
@@ -88,7 +76,7 @@ async fn last(app: &Arc<App>, name: String, query: Option<&str>) -> Done {
     match query.format {
         Format::Json => Ok(written(&name, &record)),
         Format::Text => Ok(respond::text(document::text(&name, &record))),
-        Format::Pprof | Format::Folded | Format::Svg => {
+        Format::Pprof | Format::Folded | Format::Svg | Format::Sites | Format::Tree => {
             let answer = sampled(&name, &record)?;
             query.map = Some(name);
             let form = Form::of(&query);

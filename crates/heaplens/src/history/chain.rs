@@ -2,6 +2,8 @@
 //! follows what changed in it. Any of them can be taken out; the next one then holds
 //! what changed in both.
 
+mod packed;
+
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,6 +12,7 @@ use heaplens_alloc::{Counters, Snapshot};
 use super::delta::{self, Change};
 use super::quantum::{self, Figures};
 use super::rows::Rows;
+use super::run::Run;
 
 /// All snapshots are kept for so long;
 const FINE: Duration = Duration::from_secs(60 * 60);
@@ -27,7 +30,8 @@ pub(crate) struct Chain {
     kept: VecDeque<Kept>,
     /// Numbers given so far.
     ids: u64,
-    since: Option<SystemTime>,
+    /// The runs of the program that snapshots are of; the last one is this.
+    runs: Vec<Run>,
 }
 
 #[derive(Debug)]
@@ -47,21 +51,28 @@ pub(crate) struct Moment {
     /// Estimated.
     pub(crate) inuse_bytes: f64,
     pub(crate) live_samples: u64,
+    /// Of which run of the program, by [`Chain::runs`].
+    pub(crate) run: usize,
 }
 
 impl Chain {
     /// Keeps a snapshot, and of older ones what is to be kept beside it.
     pub(crate) fn add(&mut self, snapshot: &Snapshot) {
+        self.add_as(snapshot, self.ids + 1);
+    }
+
+    fn add_as(&mut self, snapshot: &Snapshot, id: u64) {
+        let run = self.this_run(snapshot.since);
         let figures = self.rows.figures(snapshot);
         let delta = delta::encode(&delta::between(&self.last, &figures));
         let moment = Moment {
-            id: self.ids + 1,
+            id,
             taken_at: snapshot.taken_at,
             inuse_bytes: figures.iter().map(quantum::inuse_bytes).sum(),
             live_samples: snapshot.counters.live_samples,
+            run,
         };
-        self.ids = moment.id;
-        self.since = Some(snapshot.since);
+        self.ids = self.ids.max(id);
         self.last = figures;
         self.kept.push_back(Kept {
             moment,
@@ -78,6 +89,25 @@ impl Chain {
         self.kept.iter().map(|kept| kept.moment)
     }
 
+    /// The runs of the program that [`Moment::run`] is of.
+    pub(crate) fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// The number of this run, which began then.
+    fn this_run(&mut self, since: SystemTime) -> usize {
+        match self.runs.iter_mut().enumerate().next_back() {
+            Some((number, run)) if run.is_this => {
+                run.since = since;
+                number
+            }
+            _ => {
+                self.runs.push(Run::this(since));
+                self.runs.len() - 1
+            }
+        }
+    }
+
     /// The snapshot of this number, as far as its figures were kept: objects and bytes
     /// to a sixteenth, variances to a hundredth.
     pub(crate) fn restore(&self, id: u64) -> Option<Snapshot> {
@@ -91,7 +121,8 @@ impl Chain {
         let kept = self.kept.get(at)?;
         let (stacks, sites, labels) = self.rows.parts(&figures);
         let taken_at = kept.moment.taken_at;
-        let since = self.since.unwrap_or(taken_at).min(taken_at);
+        let run = self.runs.get(kept.moment.run);
+        let since = run.map_or(taken_at, |run| run.since.min(taken_at));
         let snapshot = Snapshot::from_parts(taken_at, since, kept.counters, stacks, sites);
         Some(snapshot.with_labels(labels))
     }
@@ -113,6 +144,7 @@ impl Chain {
     fn forget(&mut self) {
         *self = Chain {
             ids: self.ids,
+            runs: std::mem::take(&mut self.runs),
             ..Chain::default()
         };
     }
@@ -141,6 +173,7 @@ impl Chain {
         packed
             + self.kept.capacity() * size_of::<Kept>()
             + self.last.capacity() * size_of::<Figures>()
+            + self.runs.capacity() * size_of::<Run>()
             + self.rows.bytes()
     }
 }

@@ -106,7 +106,8 @@ fn columns(changes: &[Change]) -> Vec<u8> {
     out
 }
 
-fn deflated(bytes: &[u8]) -> Box<[u8]> {
+/// Packed by what repeats in it.
+pub(super) fn deflated(bytes: &[u8]) -> Box<[u8]> {
     use std::io::Write as _;
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(LEVEL));
     // Writing to memory does not fail.
@@ -117,11 +118,17 @@ fn deflated(bytes: &[u8]) -> Box<[u8]> {
 /// Higher ones take several times as long, for a few percent.
 const LEVEL: u32 = 3;
 
-/// What was packed; `None` if it is not whole.
-pub(super) fn decode(packed: &[u8]) -> Option<Vec<Change>> {
+/// What [`deflated`] made smaller.
+pub(super) fn inflated(packed: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut decoder = DeflateDecoder::new(packed).take(MOST);
     decoder.read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// What was packed; `None` if it is not whole.
+pub(super) fn decode(packed: &[u8]) -> Option<Vec<Change>> {
+    let bytes = inflated(packed)?;
     let mut from = Reader::new(&bytes);
     let count = usize::try_from(from.read()?).ok()?;
     // Each takes two bytes at the least.

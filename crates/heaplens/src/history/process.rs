@@ -2,6 +2,7 @@
 
 use heaplens_alloc::AllocatorStats;
 
+use super::varint::{Reader, write};
 use crate::memory::Memory;
 
 /// All in bytes; `None` is not known, or no limit.
@@ -27,5 +28,33 @@ impl Process {
             retained: stats.retained,
             limit: memory.limit,
         }
+    }
+
+    fn figures(&self) -> [Option<u64>; 5] {
+        [
+            self.allocated,
+            self.active,
+            self.resident,
+            self.retained,
+            self.limit,
+        ]
+    }
+
+    /// Appends it: each figure and one, or nothing where it is not known.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        for figure in self.figures() {
+            write(out, figure.map_or(0, |figure| figure.saturating_add(1)));
+        }
+    }
+
+    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let mut figure = || from.read().map(|written| written.checked_sub(1));
+        Some(Process {
+            allocated: figure()?,
+            active: figure()?,
+            resident: figure()?,
+            retained: figure()?,
+            limit: figure()?,
+        })
     }
 }

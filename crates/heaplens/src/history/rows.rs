@@ -1,6 +1,8 @@
 //! What rows of snapshots are of: stacks, size classes and labels, each kept once for
 //! all snapshots. A row has the same number in all of them.
 
+mod packed;
+
 use std::collections::HashMap;
 
 use heaplens_alloc::{Site, Snapshot, Stack, StackKind};

@@ -14,6 +14,12 @@ pub(super) fn zigzag(number: i64) -> u64 {
     (number << 1 ^ number >> 63) as u64
 }
 
+/// Appends a text, with its length before it.
+pub(super) fn write_text(out: &mut Vec<u8>, text: &str) {
+    write(out, text.len() as u64);
+    out.extend_from_slice(text.as_bytes());
+}
+
 /// Reads what was written; of bytes that are not whole, `None`.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
@@ -48,6 +54,25 @@ impl<'a> Reader<'a> {
         Some((number >> 1) as i64 ^ -((number & 1) as i64))
     }
 
+    /// How many of something follow, each of which takes a byte at the least.
+    pub(super) fn count(&mut self) -> Option<usize> {
+        let count = usize::try_from(self.read()?).ok()?;
+        (count <= self.rest.len()).then_some(count)
+    }
+
+    /// So many bytes as they are.
+    pub(super) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(bytes)
+    }
+
+    pub(super) fn text(&mut self) -> Option<String> {
+        let length = self.count()?;
+        let text = std::str::from_utf8(self.bytes(length)?);
+        text.ok().map(str::to_owned)
+    }
+
     pub(super) fn is_at_end(&self) -> bool {
         self.rest.is_empty()
     }
@@ -74,6 +99,21 @@ mod tests {
             }
             prop_assert!(from.is_at_end() && from.read().is_none());
         }
+    }
+
+    #[test]
+    fn texts_come_back() {
+        let mut bytes = Vec::new();
+        for text in ["", "sessions", "größer"] {
+            write_text(&mut bytes, text);
+        }
+        let mut from = Reader::new(&bytes);
+        let texts: Vec<String> = std::iter::from_fn(|| from.text()).collect();
+        assert_eq!(texts, ["", "sessions", "größer"]);
+        assert!(from.is_at_end());
+        assert_eq!(Reader::new(&[3, b'a', b'b']).text(), None, "too short");
+        assert_eq!(Reader::new(&[1, 0xff]).text(), None, "no text");
+        assert_eq!(Reader::new(&[9, 1, 1]).count(), None);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use heaplens_alloc::{AllocatorStats, Counters, Snapshot, Totals};
 
 use super::memstats;
+use crate::leaks::State;
 use crate::survey::Survey;
+use crate::watch;
 
 /// See the module.
 pub(super) struct Reading {
@@ -11,6 +13,29 @@ pub(super) struct Reading {
     pub(super) counters: Counters,
     totals: Totals,
     pub(super) maps: Survey,
+    pub(super) verdicts: Verdicts,
+}
+
+/// Names and states, as they were found last.
+#[derive(Debug, Default)]
+pub(super) struct Verdicts {
+    pub(super) maps: Vec<(String, State)>,
+    pub(super) sites: Vec<(String, State)>,
+}
+
+impl Verdicts {
+    /// None where no agent watches.
+    fn now() -> Self {
+        let locked = watch::lock();
+        let Some(watch) = locked.get() else {
+            return Verdicts::default();
+        };
+        let maps = watch.map_states();
+        Verdicts {
+            maps: maps.map(|(name, state)| (name.to_owned(), state)).collect(),
+            sites: watch.site_states(),
+        }
+    }
 }
 
 impl Reading {
@@ -18,7 +43,10 @@ impl Reading {
     /// samples twice, some 100 ns each, and the live maps, some 4 ns each.
     pub(super) fn take() -> Self {
         let snapshot = heaplens_alloc::snapshot();
-        Self::of(memstats::read(), &snapshot, Survey::take())
+        Reading {
+            verdicts: Verdicts::now(),
+            ..Self::of(memstats::read(), &snapshot, Survey::take())
+        }
     }
 
     pub(super) fn of(stats: AllocatorStats, snapshot: &Snapshot, maps: Survey) -> Self {
@@ -27,6 +55,7 @@ impl Reading {
             counters: snapshot.counters,
             totals: snapshot.totals(),
             maps,
+            verdicts: Verdicts::default(),
         }
     }
 

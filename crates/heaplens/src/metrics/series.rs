@@ -7,7 +7,7 @@ use heaplens_maps::CacheReport;
 
 use super::cost::Cost;
 use super::reading::Reading;
-use super::{allocator, caches, maps, profiler};
+use super::{allocator, caches, maps, profiler, verdicts};
 use crate::map_group::MapGroup;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,7 +90,7 @@ impl Series {
 }
 
 /// The tables: what has to be read for the series of each, and these.
-pub(super) static TABLES: [(Cost, &[Series]); 9] = [
+pub(super) static TABLES: [(Cost, &[Series]); 10] = [
     (Cost::Allocator, allocator::RUST_MEMSTATS),
     (Cost::Allocator, allocator::JEMALLOC),
     (Cost::Counters, profiler::COUNTERS),
@@ -100,6 +100,7 @@ pub(super) static TABLES: [(Cost, &[Series]); 9] = [
     (Cost::Counters, maps::LIMITS),
     (Cost::Files, maps::PROCESS),
     (Cost::Maps, caches::CACHES),
+    (Cost::Counters, verdicts::VERDICTS),
 ];
 
 /// All series, in the order in which they are described.

@@ -30,7 +30,7 @@ impl Cost {
 
 /// What a value counts, by the series' name.
 fn unit(name: &str) -> Option<&'static str> {
-    const BY_WORDS: [(&str, &str); 28] = [
+    const BY_WORDS: [(&str, &str); 29] = [
         ("_timestamp_seconds", "seconds since 1970"),
         ("_start_time_seconds", "seconds since 1970"),
         ("_entries_per_second", "entries/second"),
@@ -40,6 +40,7 @@ fn unit(name: &str) -> Option<&'static str> {
         ("_ratio", "0 to 1"),
         ("_info", "always 1"),
         ("_active", "1 or 0"),
+        ("_verdict", "1 or 0"),
         ("_mallocs", "blocks"),
         ("_frees", "blocks"),
         ("_objects", "blocks"),

@@ -254,6 +254,8 @@ fn row_27_methods() {
         "/debug/heap",
         "/debug/heap/peak",
         "/debug/heap/lifetimes",
+        "/debug/history",
+        "/debug/leaks",
         "/",
     ] {
         for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUUX"] {

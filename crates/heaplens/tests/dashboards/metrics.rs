@@ -110,9 +110,12 @@ fn every_series_is_in_the_table_and_the_other_way_round() {
         assert_eq!(table.get(name), Some(row), "{name}");
     }
     // A rate takes two reports, and what follows from it too; what is retained takes a
-    // measurement; a limit takes a control group.
+    // measurement; a verdict takes a beat of the recorder, and on a call site its name; a limit
+    // takes a control group.
     let mut later = BTreeSet::from([
+        "heap_site_leak_verdict",
         "map_growth_entries_per_second",
+        "map_leak_verdict",
         "map_retained_bytes",
         "map_retained_timestamp_seconds",
         "map_seconds_to_limit",

@@ -307,6 +307,8 @@ fn hold_back(generation: Generation) {
     let certain = with("certainty", "certain", &leak);
     let of_process = with("subject", "process", &process);
     let of_profiler = with("subject", "profiler", &process);
+    let site = |instance| [("instance", instance), ("site", "create at src/a.rs:1")];
+    let of_site = with("subject", "site", &site("a:1"));
     for alerts in [&certain, &of_process, &of_profiler] {
         chain.alertmanager.post(alerts, LATER);
         chain.told_of(alerts);
@@ -324,14 +326,28 @@ fn hold_back(generation: Generation) {
         chain.told_of(&alerts);
     }
     chain.are_held_back(&held_back, &certain);
-    let untimely = chain
-        .receiver
-        .first(|alert| held_back.iter().any(|labels| alert.has(labels)));
+    // A site is held back by a map that leaks, of the same instance.
+    chain.alertmanager.post(&of_site, LATER);
+    let elsewhere = with("subject", "site", &site("b:2"));
+    chain.alertmanager.post(&elsewhere, LATER);
+    chain.told_of(&elsewhere);
+    let leaks: Vec<Value> = certain
+        .iter()
+        .filter(|of| of["alertname"] == "MapLeaks")
+        .cloned()
+        .collect();
+    assert_eq!(leaks.len(), 1, "{certain:#?}");
+    chain.are_held_back(&of_site, &leaks);
+    let untimely = chain.receiver.first(|alert| {
+        let mut kept = held_back.iter().chain(&of_site);
+        kept.any(|labels| alert.has(labels))
+    });
     assert!(untimely.is_none(), "{untimely:#?}");
 
     // They were on their way all the time.
     chain.alertmanager.post(&certain, EARLIER);
     chain.told_of(&held_back);
+    chain.told_of(&of_site);
 }
 
 /// Ends of alerts: some are over, some are not.

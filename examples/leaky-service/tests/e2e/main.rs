@@ -4,7 +4,8 @@
 //! All of it is marked `ignored`, since it needs tools that `scripts/setup`
 //! fetches; `scripts/test` runs it, in release mode, as
 //! `cargo nextest run --release -p leaky-service --test e2e --run-ignored only`,
-//! except for [`alerts`], which `scripts/e2e-alerts` runs.
+//! except for [`alerts`] and [`verdicts`], which `scripts/e2e-alerts` and
+//! `scripts/e2e-verdicts` run.
 //! The tools are named by `HEAPLENS_PPROF`, `HEAPLENS_PROMETHEUS2`,
 //! `HEAPLENS_PROMETHEUS3`, `HEAPLENS_PROMTOOL`, `HEAPLENS_ALERTMANAGER2` and
 //! `HEAPLENS_ALERTMANAGER3`.
@@ -26,3 +27,4 @@ mod scale;
 mod scraping;
 mod service;
 mod shipped;
+mod verdicts;

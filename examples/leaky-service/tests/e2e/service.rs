@@ -20,6 +20,8 @@ pub(crate) struct Setup {
     pub(crate) case: Option<&'static str>,
     /// The repaired forms.
     pub(crate) fixed: bool,
+    /// Verdicts within minutes.
+    pub(crate) demo_windows: bool,
     pub(crate) rate: u32,
     /// Ends the load after so many.
     pub(crate) requests: Option<u64>,
@@ -46,6 +48,7 @@ impl Default for Setup {
         Self {
             case: None,
             fixed: false,
+            demo_windows: false,
             rate: FAST,
             requests: None,
             listen: ANY_PORT.to_owned(),
@@ -97,6 +100,7 @@ pub(crate) fn command(setup: &Setup) -> Command {
         .args(["--rate", &setup.rate.to_string()])
         .args(["--duration", &setup.duration.to_string()])
         .args(setup.fixed.then_some("--fixed"))
+        .args(setup.demo_windows.then_some("--demo-windows"))
         .args(setup.requests.map(|n| format!("--requests={n}")))
         .args(setup.case.into_iter().flat_map(|case| ["--case", case]));
     // What the caller's environment says is not under test.

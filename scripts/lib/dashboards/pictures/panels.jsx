@@ -1,4 +1,5 @@
-// One panel of each kind, by Grafana's own components.
+// One panel of each kind, by Grafana's own components but for the timeline of states, which they are
+// without: a bar for each series, in pieces as long as one state lasts.
 import { getFieldDisplayValues } from '@grafana/data';
 import { BarGauge, BigValue, Table as Lines, TimeSeries } from '@grafana/ui';
 
@@ -71,9 +72,33 @@ function Table({ panel, frames, range, width, height }) {
   );
 }
 
-const KINDS = { timeseries: Series, stat: Stat, bargauge: Bars, table: Table };
+function Timeline({ panel, frames, range, width, height }) {
+  const [from, to] = [range.from.valueOf(), range.to.valueOf()];
+  const name = 140;
+  const each = height / frames.length;
+  return frames.map(({ fields: [time, value] }, row) => {
+    const changes = value.values
+      .map((state, i) => ({ state, at: Math.max(from, time.values[i]) }))
+      .filter(({ state }, i, all) => i === 0 || state !== all[i - 1].state);
+    return (
+      <div key={row} className="states" style={{ height: each }}>
+        <span style={{ width: name }}>{value.config.displayNameFromDS}</span>
+        {changes.map(({ state, at }, i) => {
+          const end = changes[i + 1]?.at ?? to;
+          const { text, color } = value.display(state);
+          const length = ((width - name) * (end - at)) / (to - from);
+          return (
+            <b key={at} style={{ width: length, height: each * panel.options.rowHeight, background: color }}>{text}</b>
+          );
+        })}
+      </div>
+    );
+  });
+}
+
+const KINDS = { timeseries: Series, stat: Stat, bargauge: Bars, table: Table, 'state-timeline': Timeline };
 // As Grafana has them: charts and tables lie against the frame of the panel.
-export const PADDING = { timeseries: 'md', stat: 'md', bargauge: 'md', table: 'none' };
+export const PADDING = { timeseries: 'md', stat: 'md', bargauge: 'md', table: 'none', 'state-timeline': 'md' };
 
 export function Content(props) {
   const Kind = KINDS[props.panel.type];

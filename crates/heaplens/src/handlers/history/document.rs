@@ -6,7 +6,8 @@ use heaplens_profile::rfc3339;
 use serde_json::{Map, Value, json};
 
 use super::query::Query;
-use crate::history::{self, History, Process};
+use crate::history::keep::{self, Status};
+use crate::history::{self, History, Process, Run};
 
 /// Everything that is asked for.
 pub(super) fn of(history: &History, query: &Query) -> Value {
@@ -17,6 +18,7 @@ pub(super) fn of(history: &History, query: &Query) -> Value {
             "taken_at": rfc3339::format(of.taken_at),
             "inuse_bytes": of.inuse_bytes.round(),
             "live_samples": of.live_samples,
+            "run": of.run,
         })
     });
     json!({
@@ -24,8 +26,32 @@ pub(super) fn of(history: &History, query: &Query) -> Value {
         "since": history.since().map(rfc3339::format),
         "step_seconds": history.step().as_secs_f64(),
         "process": process(history, query),
+        "maps": [],
+        "sites": [],
         "snapshots": snapshots.collect::<Vec<_>>(),
+        "runs": history.runs().iter().map(run).collect::<Vec<_>>(),
+        "directory": keep::status().as_ref().map(directory),
+        "verdicts": [],
         "missing": missing(history),
+    })
+}
+
+/// A run of the program; snapshots refer to it by its place.
+fn run(run: &Run) -> Value {
+    json!({
+        "since": rfc3339::format(run.since),
+        "build_id": run.build_id,
+        "is_this": run.is_this,
+    })
+}
+
+fn directory(status: &Status) -> Value {
+    json!({
+        "file": status.file.display().to_string(),
+        "written_at": status.written.map(|written| rfc3339::format(written.0)),
+        "written_bytes": status.written.map(|written| written.1),
+        "trouble": status.trouble,
+        "warning": status.warning,
     })
 }
 
@@ -47,7 +73,7 @@ fn process(history: &History, query: &Query) -> Value {
 
 /// At most so many of them, about as far from each other as they were; the last one
 /// always.
-fn thinned<T: Copy>(points: Vec<T>, most: usize) -> Vec<T> {
+pub(super) fn thinned<T: Copy>(points: Vec<T>, most: usize) -> Vec<T> {
     let length = points.len();
     if length <= most {
         return points;

@@ -7,11 +7,25 @@ use crate::params::{self, BadParameter, When};
 /// Most points of a series: more than are ever kept.
 const MOST_POINTS: usize = 10_000;
 
+/// Most call sites.
+const MOST_SITES: usize = 1000;
+
+/// Of which groups of maps the series are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Maps {
+    None,
+    All,
+    One(String),
+}
+
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Query {
     pub(super) from: Option<SystemTime>,
     pub(super) to: Option<SystemTime>,
+    pub(super) maps: Maps,
+    /// So many call sites at the most, those that hold most.
+    pub(super) sites: usize,
     /// Points of each series at the most.
     pub(super) points: usize,
 }
@@ -22,12 +36,21 @@ impl Query {
         let mut asked = Query {
             from: None,
             to: None,
+            maps: Maps::None,
+            sites: 0,
             points: MOST_POINTS,
         };
-        for (name, value) in params::strict_pairs(query, &["from", "to", "points"])? {
+        let known = ["from", "to", "map", "maps", "sites", "points"];
+        for (name, value) in params::strict_pairs(query, &known)? {
             match name {
                 "from" => asked.from = Some(moment("from", &value, now)?),
                 "to" => asked.to = Some(moment("to", &value, now)?),
+                "map" | "maps" if asked.maps != Maps::None => {
+                    return Err(BadParameter::because("give map or maps, not both"));
+                }
+                "map" => asked.maps = Maps::One(value),
+                "maps" => asked.maps = all("maps", &value)?,
+                "sites" => asked.sites = count("sites", &value, MOST_SITES)?,
                 _ => asked.points = count("points", &value, MOST_POINTS)?,
             }
         }
@@ -61,6 +84,16 @@ fn moment(name: &str, value: &str, now: SystemTime) -> Result<SystemTime, BadPar
     }
 }
 
+fn all(name: &str, value: &str) -> Result<Maps, BadParameter> {
+    match value {
+        "all" => Ok(Maps::All),
+        _ => Err(BadParameter::because(format!(
+            "invalid value {} for \"{name}\" - must be all; one of them is map=NAME",
+            params::quoted(value)
+        ))),
+    }
+}
+
 fn count(name: &str, value: &str, most: usize) -> Result<usize, BadParameter> {
     match value.parse() {
         Ok(count) if count > 0 && count <= most => Ok(count),
@@ -87,6 +120,10 @@ mod tests {
         assert!(part.unwrap_err().to_string().contains("from is after to"));
         let part = asked("from=1795379340&to=-1h&points=7").unwrap();
         assert_eq!(part.points, 7);
+        assert_eq!((plain.maps, plain.sites), (Maps::None, 0));
+        let one = asked("map=a%2Fb&sites=7").unwrap();
+        assert_eq!((one.maps, one.sites), (Maps::One("a/b".to_owned()), 7));
+        assert_eq!(asked("maps=all").unwrap().maps, Maps::All);
         for (second, is_in) in [
             (1_795_379_339, false),
             (1_795_379_340, true),
@@ -101,6 +138,9 @@ mod tests {
             ("points=0", "from 1 to 10000"),
             ("points=10001", "from 1 to 10000"),
             ("points=", "from 1 to 10000"),
+            ("maps=some", "must be all"),
+            ("maps=all&map=x", "give map or maps, not both"),
+            ("sites=1001", "from 1 to 1000"),
             ("since=1", "unknown parameter \"since\""),
             ("to=-1m&to=-1m", "\"to\" is given twice"),
         ] {

@@ -6,7 +6,7 @@ use super::ranking::Sort;
 
 /// How an answer is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
+pub(crate) enum Format {
     Json,
     Text,
 }
@@ -38,8 +38,8 @@ impl ListQuery {
     }
 }
 
-/// What is asked of a single group.
-pub(super) fn format(query: Option<&str>) -> Result<Format, BadParameter> {
+/// What is asked of a path that has no other parameter.
+pub(crate) fn format(query: Option<&str>) -> Result<Format, BadParameter> {
     let pairs = params::strict_pairs(query, &["format"])?;
     pairs
         .first()

@@ -9,7 +9,7 @@ use super::ranking::Sort;
 use super::{Base, advice};
 use crate::map_group::MapGroup;
 use crate::survey::Survey;
-use crate::units::{bytes, count, duration, rate};
+use crate::units::{bytes, count, duration, printable, rate};
 
 const UNKNOWN: &str = "-";
 
@@ -123,16 +123,6 @@ pub(super) fn one(survey: &Survey, group: &MapGroup, base: &Base) -> String {
         let _ = writeln!(text, "who allocated it: go tool pprof 'http://HOST{heap}'");
     }
     text
-}
-
-/// Names are the program's own words; those of hostile programs move no cursor.
-fn printable(name: &str) -> String {
-    name.chars()
-        .flat_map(|character| match character {
-            plain if !plain.is_control() => vec![plain],
-            control => control.escape_default().collect(),
-        })
-        .collect()
 }
 
 /// Columns of equal width: the first to the left, the others to the right.
