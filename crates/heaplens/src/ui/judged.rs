@@ -29,8 +29,8 @@ pub(super) struct Told {
     pub(super) explained_by: Option<String>,
     pub(super) sentence: String,
     pub(super) suggestion: Option<&'static str>,
-    /// Bytes that dropping the map would free, as last measured.
-    pub(super) retained: Option<u64>,
+    /// Bytes that dropping the map would free, as last measured, and when that was.
+    pub(super) retained: Option<(u64, SystemTime)>,
 }
 
 /// A call site that fills a map.
@@ -99,7 +99,7 @@ impl Told {
             since: finding.verdict.since.map(|at| watch.date(at)),
             sources: sources.collect(),
             suggestion: finding.suggestion.map(Suggestion::text),
-            retained: finding.retained.map(|of| of.bytes),
+            retained: finding.retained.map(|of| (of.bytes, of.taken_at)),
             kind: finding.kind,
             name: finding.name,
             verdict: finding.verdict,

@@ -34,10 +34,14 @@ pub(super) fn render(html: &mut Html, windows: &[Evidence]) {
     for gate in GATES {
         let readings: Vec<Option<&Reading>> = windows.iter().map(|of| of.reading(gate)).collect();
         if let Some(any) = readings.iter().flatten().next() {
-            html.raw("<tr><th scope=\"row\">").raw(question(gate));
-            html.raw(" <span class=\"note\">from ")
-                .text(value(gate, any.needed))
-                .raw("</span></th>");
+            let (short, whole) = question(gate);
+            html.raw("<tr><th scope=\"row\" title=\"").raw(whole);
+            html.raw("\">").raw(short);
+            html.raw(match gate {
+                Gate::Plateau => " <span class=\"note\">harm from ",
+                _ => " <span class=\"note\">needs ",
+            });
+            html.text(value(gate, any.needed)).raw("</span></th>");
             for reading in readings {
                 cell(html, reading.map(|of| (of.passed, value(gate, of.value))));
             }
@@ -66,17 +70,39 @@ fn cell(html: &mut Html, reading: Option<(bool, String)>) {
     };
 }
 
-fn question(gate: Gate) -> &'static str {
+/// In short, and as a whole sentence.
+fn question(gate: Gate) -> (&'static str, &'static str) {
     match gate {
-        Gate::Trend => "Low points rise, by the test of Mann and Kendall",
-        Gate::Entries => "Growth in entries",
-        Gate::Share => "Growth for its size",
-        Gate::Bytes => "Growth in bytes",
-        Gate::Alive => "Still grows: second half against the first",
-        Gate::NearTop => "Ends near its highest",
-        Gate::Plateau => "Where it levels off",
-        Gate::Survivors => "Old ones stay, by sampled ages",
-        Gate::Retention => "Old ones stay, by inserts and removals",
+        Gate::Trend => (
+            "Low points rise",
+            "Do the lowest points rise? Score of the test of Mann and Kendall",
+        ),
+        Gate::Entries => ("Entries gained", "By enough entries?"),
+        Gate::Share => (
+            "Gained for its size",
+            "By enough for its size? As a share of what it began with",
+        ),
+        Gate::Bytes => ("Bytes gained", "By enough bytes?"),
+        Gate::Alive => (
+            "Still grows",
+            "Does it still grow? The second half as a share of the first",
+        ),
+        Gate::NearTop => (
+            "Near its highest",
+            "Is the last low point near the highest? As a share of it",
+        ),
+        Gate::Plateau => (
+            "Levels off at",
+            "Would it do harm where it levels off, if it does?",
+        ),
+        Gate::Survivors => (
+            "Old stay, by age",
+            "Do the old ones stay? By the ages of samples: as a share of later ones that do",
+        ),
+        Gate::Retention => (
+            "Old stay, by count",
+            "Do the old ones stay? By inserts and removals: what stayed of all that came",
+        ),
     }
 }
 
@@ -90,7 +116,10 @@ fn value(gate: Gate, value: f64) -> String {
         Gate::Entries => units::count(value.round() as u64),
         Gate::Bytes | Gate::Plateau => units::bytes(value),
         Gate::Share | Gate::Alive | Gate::NearTop | Gate::Survivors | Gate::Retention => {
-            format!("{:.0} %", value * 100.0)
+            format!(
+                "{} %",
+                units::count((value * 100.0).max(0.0).round() as u64)
+            )
         }
     }
 }
@@ -149,17 +178,9 @@ mod tests {
             rows,
             [
                 ["Signs of a leak", "30m00s", "2h00m"],
-                [
-                    "Low points rise, by the test of Mann and Kendall from 3.1",
-                    "4.2 ✓",
-                    "5.0 ✓"
-                ],
-                ["Where it levels off from 1.0 MiB", "never ✓", "–"],
-                [
-                    "Old ones stay, by inserts and removals from 50 %",
-                    "25 % ✗",
-                    "–"
-                ],
+                ["Low points rise needs 3.1", "4.2 ✓", "5.0 ✓"],
+                ["Levels off at harm from 1.0 MiB", "never ✓", "–"],
+                ["Old stay, by count needs 50 %", "25 % ✗", "–"],
                 ["All of them", "no ✗", "yes ✓"],
             ]
         );
@@ -168,7 +189,8 @@ mod tests {
     #[test]
     fn every_question_has_its_place() {
         for gate in GATES {
-            assert!(!question(gate).is_empty() && !value(gate, 1.0).is_empty());
+            assert!(question(gate).0.len() < question(gate).1.len());
+            assert!(!value(gate, 1.0).is_empty());
         }
         let mut html = Html::default();
         render(&mut html, &[]);

@@ -110,14 +110,14 @@ fn others(alarming: &[&Told]) -> String {
         let shown = names.get(..names.len() - rest)?.join(", ");
         match (names.len(), rest) {
             (0, _) => None,
-            (_, 0) => Some(format!("{words} {shown}.")),
-            _ => Some(format!("{words} {shown} and {rest} more.")),
+            (_, 0) => Some(format!("Also {words}: {shown}.")),
+            _ => Some(format!("Also {words}: {shown} and {rest} more.")),
         }
     };
     let parts = [
-        of_state(Found::Leak, "Also leaking:"),
-        of_state(Found::Suspect, "Suspect:"),
-        of_state(Found::Growing, "Growing:"),
+        of_state(Found::Leak, "leaking"),
+        of_state(Found::Suspect, "suspect"),
+        of_state(Found::Growing, "growing"),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
@@ -201,7 +201,7 @@ mod tests {
             "{html}"
         );
         assert!(
-            html.contains("<p>Growing: c, m0, m1, m2, m3, m4 and 3 more.</p>"),
+            html.contains("<p>Also growing: c, m0, m1, m2, m3, m4 and 3 more.</p>"),
             "{html}"
         );
     }

@@ -199,10 +199,7 @@ fn facts(html: &mut Html, told: &Told) {
             "Share of growth",
             share.map(|of| format!("{:.0} %", of * 100.0)),
         ),
-        (
-            "Dropping frees",
-            told.retained.map(|of| units::bytes(of as f64)),
-        ),
+        ("Dropping frees", told.retained.and_then(freed)),
         ("Limit in", verdict.seconds_to_limit.and_then(lasting)),
     ];
     html.raw("<dl class=\"facts\">");
@@ -228,6 +225,10 @@ fn per_minute(of: Interval, write: impl Fn(f64) -> String) -> String {
     } else {
         write(slope)
     }
+}
+
+fn freed((bytes, at): (u64, SystemTime)) -> Option<String> {
+    Some(format!("{} at {}", units::bytes(bytes as f64), moment(at)?))
 }
 
 fn moment(at: SystemTime) -> Option<String> {
@@ -294,6 +295,7 @@ mod tests {
             name: "f at a.rs:1".to_owned(),
             bytes_per_entry: 100.0,
         }];
+        told.retained = Some((2 << 20, SystemTime::UNIX_EPOCH));
         told.suggestion = Some("Bound it with `max_entries`.");
         told
     }
@@ -325,6 +327,7 @@ mod tests {
             "60.0 KiB (54.0 KiB to 66.0 KiB)",
             "1.0 MiB",
             "40 %",
+            "2.0 MiB at 1970-01-01, 00:00:00 UTC",
             "2h00m",
             "<code>f at a.rs:1</code>",
             "100 B an entry",
