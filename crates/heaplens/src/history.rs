@@ -124,6 +124,14 @@ pub(crate) struct Restored {
     pub(crate) earlier: Option<Run>,
 }
 
+/// A snapshot as it is after it was kept.
+#[cfg(test)]
+pub(crate) fn restored_for_tests(snapshot: &Snapshot) -> Snapshot {
+    let mut chain = Chain::default();
+    chain.add(snapshot);
+    chain.restore(1).expect("kept")
+}
+
 impl Restored {
     pub(crate) fn of_now(snapshot: Snapshot) -> Self {
         Restored {

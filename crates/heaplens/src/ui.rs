@@ -13,6 +13,7 @@ pub(crate) mod assets;
 mod document;
 mod documents;
 mod html;
+mod judged;
 mod maps_page;
 mod overview;
 mod sections;

@@ -209,7 +209,7 @@ fn a_run_is_compared_with_the_one_before() {
     let within = run.profile(&format!("/debug/heap?base=1&at={}", last["id"]));
     assert_eq!(under(&within, "hold_early", 3), 0);
     let times = document["process"]["times"].as_array().unwrap();
-    assert!(!times.is_empty() && times.is_sorted_by_key(|of| of.as_u64()));
+    assert!(!times.is_empty() && times.is_sorted_by_key(Value::as_u64));
     assert!(document["since"].as_str() <= first["taken_at"].as_str());
     run.end();
     // A third one has both, and no number twice.

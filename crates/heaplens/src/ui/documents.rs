@@ -10,6 +10,7 @@ use hyper::body::Bytes;
 use hyper::{Request, StatusCode};
 use serde_json::Value;
 
+use super::judged::Judged;
 use crate::history;
 use crate::params;
 use crate::respond::Reply;
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 pub(super) struct Documents {
     pub(super) memstats: Option<Value>,
     pub(super) maps: Option<Value>,
-    pub(super) leaks: Option<Value>,
+    pub(super) judged: Option<Judged>,
     pub(super) sites: Option<Value>,
     /// Whether there is a record of the past.
     pub(super) recorded: bool,
@@ -35,21 +36,29 @@ pub(super) struct Documents {
 impl Documents {
     pub(super) async fn gather(app: &Arc<App>, part: Part) -> Self {
         let live = part != Part::Sites;
-        let (memstats, maps, leaks, sites, recorded) = tokio::join!(
+        let (memstats, maps, judged, sites, recorded) = tokio::join!(
             of(app, true, "/debug/memstats".to_owned()),
             of(app, live, "/debug/maps".to_owned()),
-            of(app, live, "/debug/leaks".to_owned()),
+            judged(app, part),
             soon(app, part, "/debug/heap?format=sites".to_owned()),
             is_recorded(app, part),
         );
         Documents {
             memstats,
             maps,
-            leaks,
+            judged,
             sites,
             recorded,
         }
     }
+}
+
+/// The verdicts, which are no JSON: the watch is asked itself.
+async fn judged(app: &Arc<App>, part: Part) -> Option<Judged> {
+    if part == Part::Sites {
+        return None;
+    }
+    app.figures.run(Judged::now).await.ok().flatten()
 }
 
 /// Whether scripts may ask for the past. Those that are too busy to say are asked again.
@@ -62,7 +71,7 @@ async fn is_recorded(app: &Arc<App>, part: Part) -> bool {
 #[derive(Debug)]
 pub(super) struct MapDocuments {
     pub(super) map: Value,
-    pub(super) leaks: Option<Value>,
+    pub(super) judged: Option<Judged>,
     pub(super) sites: Option<Value>,
     pub(super) retained: Option<Value>,
     /// Whether the program allows that it is measured.
@@ -84,15 +93,15 @@ pub(super) async fn map(
         return Err(Box::new(reply));
     }
     let map = json(reply).await.unwrap_or(Value::Null);
-    let (leaks, sites, retained, recorded) = tokio::join!(
-        of(app, part != Part::Sites, "/debug/leaks".to_owned()),
+    let (judged, sites, retained, recorded) = tokio::join!(
+        judged(app, part),
         soon(app, part, format!("/debug/heap?format=sites&map={name}")),
         of(app, part == Part::All, format!("{path}/retained")),
         is_recorded(app, part),
     );
     Ok(MapDocuments {
         map,
-        leaks,
+        judged,
         sites,
         retained,
         measurable: heaplens_alloc::is_what_if_allowed(),

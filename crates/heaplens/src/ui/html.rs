@@ -53,6 +53,18 @@ impl Html {
         self.raw(if is_closed { "" } else { "." })
     }
 
+    /// A sentence in which code stands between backquotes.
+    pub(super) fn advice(&mut self, text: &str) -> &mut Self {
+        for (index, part) in text.split('`').enumerate() {
+            if index % 2 == 1 {
+                self.raw("<code>").text(part).raw("</code>");
+            } else {
+                self.text(part);
+            }
+        }
+        self
+    }
+
     pub(super) fn into_string(self) -> String {
         self.0
     }

@@ -13,6 +13,7 @@ pub(super) fn render(name: &str, of: &MapDocuments, part: Part, place: Place) ->
     let about = About {
         map: Some(name),
         recorded: of.recorded,
+        watched: of.judged.is_some(),
     };
     shell::begin(&mut html, place, about);
     if part != Part::Sites {
@@ -27,19 +28,20 @@ pub(super) fn render(name: &str, of: &MapDocuments, part: Part, place: Place) ->
             html.raw("<p>Made at <code>").text(site).raw("</code></p>");
         }
         html.raw("</section>\n<div class=\"columns\">\n");
-        html.raw("<div class=\"stack second\">\n");
-        verdicts::render(&mut html, of.leaks.as_ref(), Some(name), place);
-        more(&mut html, of);
-        html.raw("</div><div class=\"stack\">\n");
+        verdicts::render(&mut html, of.judged.as_ref(), Some(name), place);
+        html.raw("<div class=\"stack\">\n");
         memory::of_map(&mut html, &of.map);
         if part == Part::All {
             retained(&mut html, of);
         }
-        html.raw("</div></div>\n");
+        more(&mut html, of);
     }
     if part != Part::Live {
         let estimates = of.map.pointer("/contents").is_some_and(|of| !of.is_null());
         sites::render(&mut html, of.sites.as_ref(), estimates, true, place);
+    }
+    if part != Part::Sites {
+        html.raw("</div></div>\n");
     }
     if part == Part::All {
         flame::render(&mut html, Some(name), place);

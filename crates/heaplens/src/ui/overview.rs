@@ -12,32 +12,33 @@ use super::{Part, Place};
 /// Renders it, or the part that scripts ask for.
 pub(super) fn render(of: &Documents, part: Part, place: Place) -> Html {
     let mut html = Html::default();
-    let (leaks, maps) = (of.leaks.as_ref(), of.maps.as_ref());
+    let (judged, maps) = (of.judged.as_ref(), of.maps.as_ref());
     let about = About {
         map: None,
         recorded: of.recorded,
+        watched: judged.is_some(),
     };
     shell::begin(&mut html, place, about);
     if part != Part::Sites {
         standing::render(&mut html, of);
         html.raw("<div class=\"columns\">\n");
-        verdicts::render(&mut html, leaks, None, place);
+        verdicts::render(&mut html, judged, None, place);
         html.raw("<div class=\"stack\">\n");
         memory::render(&mut html, of);
-        maps::render(&mut html, maps, leaks, place);
-        html.raw("</div></div>\n");
+        maps::render(&mut html, maps, judged, place);
     }
     if part != Part::Live {
         let memstats = of.memstats.as_ref().unwrap_or(&Value::Null);
         let installed = flag(memstats, "/heaplens/installed");
         sites::render(&mut html, of.sites.as_ref(), installed, false, place);
     }
+    if part != Part::Sites {
+        html.raw("</div></div>\n");
+    }
     if part == Part::All {
         flame::render(&mut html, None, place);
-        html.raw("<div class=\"columns\">\n");
         commands::render(&mut html, None, place);
         paths::render(&mut html, place);
-        html.raw("</div>\n");
     }
     shell::end(&mut html);
     html

@@ -2,6 +2,7 @@
 //! of the old ones, by their ids.
 
 pub(super) mod commands;
+mod evidence;
 pub(super) mod flame;
 pub(super) mod maps;
 pub(super) mod memory;

@@ -11,6 +11,8 @@ pub(super) struct About<'a> {
     pub(super) map: Option<&'a str>,
     /// Whether there is a record of the past to ask for.
     pub(super) recorded: bool,
+    /// Whether maps are recorded as well as the process.
+    pub(super) watched: bool,
 }
 
 /// The head, the bar at the top, and the beginning of the main part.
@@ -25,6 +27,9 @@ pub(super) fn begin(html: &mut Html, place: Place, about: About<'_>) {
     }
     if about.recorded {
         html.raw(" data-recorded");
+    }
+    if about.watched {
+        html.raw(" data-watched");
     }
     html.raw(
         ">\n<head>\n<meta charset=\"utf-8\">\n\

@@ -8,12 +8,12 @@ const CASES = ['sessions', 'metrics', 'closures', 'field', 'callbacks'];
 export async function load({ page, say, service }) {
   await until(`${service.url}/debug/heap?format=sites`, (of) => of.sites.some((site) => site.function?.includes('create_session')));
   const view = await page('/debug/');
-  say(`${(view.bytes / 1024).toFixed(1)} KiB for the page with its scripts and style, as sent`);
   assert.match(await view.locator('#state h1').innerText(), /\S/);
   const maps = await names(view, 'maps-table');
   for (const map of CASES) assert.ok(maps.some((name) => name.includes(map)), `${map} in ${maps}`);
   await view.waitForSelector('#sites-table tbody tr');
   await drawn(view);
+  say(`${(view.bytes / 1024).toFixed(1)} KiB for the page with its scripts and style, as sent`);
 }
 
 export async function screens({ page, shot }) {

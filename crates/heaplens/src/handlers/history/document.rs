@@ -30,7 +30,7 @@ pub(super) fn of(history: &History, query: &Query) -> Value {
         "sites": [],
         "snapshots": snapshots.collect::<Vec<_>>(),
         "runs": history.runs().iter().map(run).collect::<Vec<_>>(),
-        "directory": keep::status().map(directory),
+        "directory": keep::status().as_ref().map(directory),
         "verdicts": [],
         "missing": missing(history),
     })
@@ -45,7 +45,7 @@ fn run(run: &Run) -> Value {
     })
 }
 
-fn directory(status: Status) -> Value {
+fn directory(status: &Status) -> Value {
     json!({
         "file": status.file.display().to_string(),
         "written_at": status.written.map(|written| rfc3339::format(written.0)),

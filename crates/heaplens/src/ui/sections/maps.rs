@@ -6,6 +6,7 @@ use crate::params;
 use crate::ui::Place;
 use crate::ui::document::{a_minute, bytes, count, duration, list, number, text};
 use crate::ui::html::Html;
+use crate::ui::judged::Judged;
 use crate::ui::state::State;
 
 /// Name for the sort, head, whether it is a number, what it means.
@@ -55,7 +56,7 @@ const COLUMNS: [(&str, &str, bool, &str); 9] = [
 pub(in crate::ui) fn render(
     html: &mut Html,
     maps: Option<&Value>,
-    leaks: Option<&Value>,
+    judged: Option<&Judged>,
     place: Place,
 ) {
     html.raw("<section id=\"maps\" class=\"panel wide\" aria-labelledby=\"maps-h\"><div class=\"head\"><h2 id=\"maps-h\">Maps and caches</h2><div class=\"tools\" data-for=\"maps-table\"></div></div>\n");
@@ -73,7 +74,7 @@ pub(in crate::ui) fn render(
         head(html, &COLUMNS);
         html.raw("</tr></thead>\n<tbody>\n");
         for map in rows {
-            row(html, map, leaks, place);
+            row(html, map, judged, place);
         }
         html.raw("</tbody></table></div>\n<div class=\"rest\"></div>\n");
     }
@@ -102,9 +103,10 @@ pub(super) fn cell(html: &mut Html, value: Option<f64>, shown: Option<String>) {
     html.raw("\">").known(shown).raw("</td>");
 }
 
-fn row(html: &mut Html, map: &Value, leaks: Option<&Value>, place: Place) {
+fn row(html: &mut Html, map: &Value, judged: Option<&Judged>, place: Place) {
     let name = text(map, "/name").unwrap_or_default();
-    let state = leaks.map(|leaks| state(leaks, name));
+    let state = judged.and_then(|of| of.of_map(name));
+    let state = state.map(|of| State::from(of.verdict.state));
     html.raw("<tr data-key=\"")
         .text(name)
         .raw("\"><th scope=\"row\"><a href=\"")
@@ -159,29 +161,23 @@ pub(super) fn estimate(
         .raw("</td>");
 }
 
-fn state(leaks: &Value, name: &str) -> State {
-    let verdicts = list(leaks, "/verdicts").iter();
-    let mut of_map = verdicts.filter(|of| text(of, "/kind") == Some("map"));
-    of_map
-        .find(|of| text(of, "/name") == Some(name))
-        .map_or(State::Warming, super::verdicts::state)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::leaks::{Kind, State as Found};
+    use crate::ui::judged::Told;
 
     const HERE: Place = Place {
         root: "",
         mounted: false,
     };
 
-    fn said(maps: Option<&Value>, leaks: Option<&Value>) -> String {
+    fn said(maps: Option<&Value>, judged: Option<&Judged>) -> String {
         let mut html = Html::default();
-        render(&mut html, maps, leaks, HERE);
+        render(&mut html, maps, judged, HERE);
         html.into_string()
     }
 
@@ -194,9 +190,14 @@ mod tests {
     #[test]
     fn a_row_tells_figures_and_state() {
         let maps = json!({"maps": [map("sessions")]});
-        let leaks = json!({"verdicts": [{"kind": "site", "name": "sessions", "state": "leak"},
-                                        {"kind": "map", "name": "sessions", "state": "growing"}]});
-        let html = said(Some(&maps), Some(&leaks));
+        let judged = Judged {
+            all: vec![
+                Told::plain(Kind::Site, "sessions", Found::Leak),
+                Told::plain(Kind::Map, "sessions", Found::Growing),
+            ],
+            ..Judged::default()
+        };
+        let html = said(Some(&maps), Some(&judged));
         for part in [
             "2.0 MiB<small class=\"err\"> ± 1.0 KiB</small>",
             "1,234",

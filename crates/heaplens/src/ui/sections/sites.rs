@@ -102,7 +102,10 @@ fn row(html: &mut Html, site: &Value, total: Option<f64>) {
         .text(modules);
     html.raw("</span>").text(name).raw("</code>");
     if let Some(file) = file {
-        html.raw("<span class=\"at\">").text(file);
+        let (package, file) = file.split_at(file.find("/src/").map_or(0, |at| at + 5));
+        html.raw("<span class=\"at\"><span class=\"path\">")
+            .text(package);
+        html.raw("</span>").text(file);
         if let Some(line) = line {
             html.raw(":").text(line);
         }
@@ -204,7 +207,7 @@ mod tests {
         let html = said(Some(&sites), true);
         for part in [
             "<span class=\"path\">svc::&lt;impl X&gt;::</span>f<",
-            "svc/src/cases/x.rs:41",
+            "svc/src/</span>cases/x.rs:41</span>",
             "1.0 KiB<small class=\"err\"> ± 512 B</small>",
             "25.0 %",
             "2.0 KiB",

@@ -3,10 +3,16 @@
 use serde_json::Value;
 
 use crate::handlers::heap::NOT_INSTALLED;
+use crate::leaks::State as Found;
 use crate::ui::document::{a_minute, flag, list, number, text};
 use crate::ui::documents::Documents;
 use crate::ui::html::Html;
+use crate::ui::judged::{Judged, Told};
 use crate::ui::state::State;
+use crate::units;
+
+/// Names of one state in the line below the sentence.
+const NAMED: usize = 6;
 
 /// State, headline, and what is said below it.
 struct Standing {
@@ -57,42 +63,63 @@ fn standing(of: &Documents) -> Standing {
              heaplens::set_sample_interval or HEAPLENS_SAMPLE_INTERVAL.",
         );
     }
-    match &of.leaks {
-        Some(leaks) => judged(leaks),
+    match &of.judged {
+        Some(of) => judged(of),
         None => unjudged(of.maps.as_ref()),
     }
 }
 
-fn judged(leaks: &Value) -> Standing {
-    let state = State::named(text(leaks, "/state").unwrap_or_default());
-    let verdicts = list(leaks, "/verdicts");
-    let alarming: Vec<&Value> = verdicts
-        .iter()
-        .filter(|of| State::named(text(of, "/state").unwrap_or_default()) >= State::Growing)
+fn judged(judged: &Judged) -> Standing {
+    let alarming: Vec<&Told> = judged
+        .shown()
+        .filter(|of| of.verdict.state >= Found::Growing)
         .collect();
-    let worst = alarming.first().copied();
-    let sentence = worst.and_then(|of| text(of, "/sentence"));
-    let headline = match (sentence, state) {
-        (Some(sentence), _) => sentence.to_owned(),
-        (None, State::Warming) => "It is too early to tell.".to_owned(),
-        (None, State::Filling) => "A map fills up to its declared bound.".to_owned(),
+    let state = judged.state();
+    let headline = match (alarming.first(), state) {
+        (Some(worst), _) => worst.sentence.clone(),
+        (None, Found::Warming) if judged.is_young() => "It is too early to tell.".to_owned(),
+        (None, Found::Filling) => "A map fills up to its declared bound.".to_owned(),
         (None, _) => "Nothing grows that should not.".to_owned(),
     };
     let more = match alarming.len() {
-        0 if verdicts.is_empty() => "No map and no site is watched yet.".to_owned(),
-        0 => format!("{} maps and sites are watched.", verdicts.len()),
-        1 => String::new(),
-        _ => {
-            let names = alarming.iter().skip(1).take(6);
-            let names: Vec<&str> = names.filter_map(|of| text(of, "/name")).collect();
-            format!("Also: {}.", names.join(", "))
-        }
+        0 if judged.all.is_empty() => "No map and no call site is watched yet.".to_owned(),
+        0 if judged.is_young() => format!(
+            "Growth is judged over {} at the least; the agent has watched for {}.",
+            units::duration(judged.shortest),
+            units::duration(judged.watched)
+        ),
+        0 => format!("Watched for {}.", units::duration(judged.watched)),
+        _ => others(&alarming),
     };
     Standing {
-        state,
+        state: state.into(),
         headline,
         more,
     }
+}
+
+/// The others that alarm, by state.
+fn others(alarming: &[&Told]) -> String {
+    let of_state = |state, words: &str| {
+        let names = alarming
+            .iter()
+            .skip(1)
+            .filter(|of| of.verdict.state == state);
+        let names: Vec<&str> = names.map(|of| &*of.name).collect();
+        let rest = names.len().saturating_sub(NAMED);
+        let shown = names.get(..names.len() - rest)?.join(", ");
+        match (names.len(), rest) {
+            (0, _) => None,
+            (_, 0) => Some(format!("Also {words}: {shown}.")),
+            _ => Some(format!("Also {words}: {shown} and {rest} more.")),
+        }
+    };
+    let parts = [
+        of_state(Found::Leak, "leaking"),
+        of_state(Found::Suspect, "suspect"),
+        of_state(Found::Growing, "growing"),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// Without a record of the past there is only what grows at this moment.
@@ -124,6 +151,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::leaks::Kind;
 
     fn on() -> Value {
         json!({"heaplens": {"installed": true, "sampling_active": true}})
@@ -153,22 +181,29 @@ mod tests {
 
     #[test]
     fn the_worst_verdict_is_the_headline() {
-        let verdict = |name: &str, state: &str| json!({"name": name, "state": state, "sentence": format!("`{name}` grows")});
-        let leaks = json!({
-            "state": "leak",
-            "verdicts": [verdict("a<b>", "leak"), verdict("c", "growing"), verdict("d", "ok")],
-        });
+        let map = |name: &str, state| Told::plain(Kind::Map, name, state);
+        let mut held = Told::plain(Kind::Site, "f", Found::Leak);
+        held.explained_by = Some("a<b>".to_owned());
+        let mut all = vec![map("a<b>", Found::Leak), held, map("c", Found::Growing)];
+        all.extend((0..8).map(|number| map(&format!("m{number}"), Found::Growing)));
+        all.push(map("d", Found::Ok));
         let of = Documents {
             memstats: Some(on()),
-            leaks: Some(leaks),
+            judged: Some(Judged {
+                all,
+                ..Judged::default()
+            }),
             ..Documents::default()
         };
         let html = said(&of);
         assert!(
-            html.contains("s-leak") && html.contains("Leak</span> <b>a&lt;b&gt;</b> grows."),
+            html.contains("s-leak") && html.contains("Leak</span> <b>a&lt;b&gt;</b> is so."),
             "{html}"
         );
-        assert!(html.contains("<p>Also: c.</p>"), "{html}");
+        assert!(
+            html.contains("<p>Also growing: c, m0, m1, m2, m3, m4 and 3 more.</p>"),
+            "{html}"
+        );
     }
 
     #[test]
@@ -192,7 +227,13 @@ mod tests {
     fn all_is_well() {
         let of = Documents {
             memstats: Some(on()),
-            leaks: Some(json!({"state": "ok", "verdicts": [{"state": "ok", "name": "a"}]})),
+            judged: Some(Judged {
+                all: vec![
+                    Told::plain(Kind::Map, "a", Found::Ok),
+                    Told::plain(Kind::Map, "new", Found::Warming),
+                ],
+                ..Judged::default()
+            }),
             ..Documents::default()
         };
         assert!(said(&of).contains("OK</span> Nothing grows that should not."));

@@ -1,143 +1,206 @@
-//! The verdicts, each with its evidence in words and numbers.
+//! The verdicts, each with its figures and evidence.
 
-use serde_json::Value;
+use std::time::SystemTime;
 
+use heaplens_profile::rfc3339;
+
+use super::evidence;
+use crate::leaks::{Interval, Kind, State as Found};
 use crate::params;
 use crate::ui::Place;
-use crate::ui::document::{bytes, clock, flag, lasting, list, number, text};
+use crate::ui::document::{clock, lasting, rate};
 use crate::ui::html::Html;
+use crate::ui::judged::{Judged, Told};
 use crate::ui::state::State;
 use crate::units;
 
 /// Verdicts that are shown one by one.
 const SHOWN: usize = 20;
 
-/// Writes all verdicts that say something, or those on one map.
+/// Writes all verdicts that say something, or the one on a map.
 pub(in crate::ui) fn render(
     html: &mut Html,
-    leaks: Option<&Value>,
+    judged: Option<&Judged>,
     map: Option<&str>,
     place: Place,
 ) {
-    html.raw("<section id=\"verdicts\" class=\"panel\" aria-labelledby=\"verdicts-h\"><h2 id=\"verdicts-h\">");
-    html.raw(if map.is_some() { "Verdict" } else { "Verdicts" });
-    html.raw("</h2>\n");
-    match leaks {
-        None => {
-            html.raw("<p class=\"empty\">There are no verdicts yet. An agent judges each map and each site once it has watched it for some minutes: whether it leaks, since when, how fast and from where. Routes that are mounted without an agent have none.</p>\n");
+    html.raw("<section id=\"verdicts\" class=\"panel\" aria-labelledby=\"verdicts-h\"><div class=\"head\"><h2 id=\"verdicts-h\">");
+    html.raw(if map.is_some() { "Verdict" } else { "Verdicts" })
+        .raw("</h2>");
+    if let (Some(judged), None) = (judged, map) {
+        tally(html, judged);
+    }
+    html.raw("</div>\n");
+    match (judged, map) {
+        (None, _) => {
+            html.raw("<p class=\"empty\">There are no verdicts yet. An agent judges each map and each call site once it has watched it for some minutes: whether it leaks, since when, how fast and from where. Routes that are mounted without an agent have none.</p>\n");
         }
-        Some(leaks) => judged(html, leaks, map, place),
+        (Some(judged), None) => of_all(html, judged, place),
+        (Some(judged), Some(map)) => of_map(html, judged, map, place),
     }
     html.raw("</section>\n");
 }
 
-fn judged(html: &mut Html, leaks: &Value, map: Option<&str>, place: Place) {
-    let all = list(leaks, "/verdicts");
-    let is_meant = |of: &&Value| match map {
-        Some(name) => text(of, "/kind") == Some("map") && text(of, "/name") == Some(name),
-        None => state(of) > State::Ok,
-    };
-    let shown: Vec<&Value> = all.iter().filter(is_meant).collect();
-    for (index, verdict) in shown.iter().take(SHOWN).enumerate() {
-        one(html, verdict, index == 0, place);
-    }
-    if shown.is_empty() {
-        html.raw("<p class=\"empty\">");
-        html.raw(if map.is_some() {
-            "This map is not judged yet: that takes some minutes of its history."
+/// How many are in which state, the worst first.
+fn tally(html: &mut Html, judged: &Judged) {
+    let of_state = |state| judged.shown().filter(move |of| of.verdict.state == state);
+    let counts = Found::ALL.into_iter().rev().filter_map(|state| {
+        let count = of_state(state).count();
+        (count > 0).then(|| format!("{count} {}", State::from(state).word().to_lowercase()))
+    });
+    let counts: Vec<String> = counts.collect();
+    html.raw("<p class=\"note\">")
+        .text(counts.join(", "))
+        .raw("</p>");
+}
+
+fn of_all(html: &mut Html, judged: &Judged, place: Place) {
+    let notable: Vec<&Told> = judged.notable().collect();
+    for (index, told) in notable.iter().take(SHOWN).enumerate() {
+        // The sentence of the first is the headline of the page.
+        let parts = if index == 0 {
+            Parts::Figures
         } else {
-            "Nothing to report: no map and no site grows that should not."
-        });
-        html.raw("</p>\n");
-    } else if shown.len() > SHOWN {
-        html.raw("<p class=\"note\">").text(shown.len() - SHOWN);
+            Parts::Sentence
+        };
+        one(html, told, parts, place);
+    }
+    if notable.is_empty() {
+        nothing(html, judged);
+    } else if notable.len() > SHOWN {
+        html.raw("<p class=\"note\">").text(notable.len() - SHOWN);
         html.raw(" more at <a href=\"").raw(place.root);
         html.raw("leaks?format=text\">leaks</a>.</p>\n");
     }
+    let explained: Vec<&Told> = judged.all.iter().filter(|of| of.is_explained()).collect();
+    if !explained.is_empty() {
+        html.raw("<details class=\"explained\"><summary>");
+        html.text(units::counted(explained.len() as u64, "call site"));
+        html.raw(" explained by these maps</summary>\n<ul>");
+        for told in explained {
+            held(html, told);
+        }
+        html.raw("</ul></details>\n");
+    }
 }
 
-/// The state of a verdict.
-pub(super) fn state(verdict: &Value) -> State {
-    State::named(text(verdict, "/state").unwrap_or_default())
+fn of_map(html: &mut Html, judged: &Judged, map: &str, place: Place) {
+    let Some(told) = judged.of_map(map) else {
+        html.raw("<p class=\"empty\">This map is not judged yet: that takes some minutes of its history.</p>\n");
+        return;
+    };
+    one(html, told, Parts::All, place);
+    let held_by = |of: &&Told| of.explained_by.as_deref() == Some(map);
+    let sites: Vec<&Told> = judged.all.iter().filter(held_by).collect();
+    if !sites.is_empty() {
+        html.raw("<h3 class=\"sub\">Call sites that it explains</h3>\n<ul class=\"explained\">");
+        for told in sites {
+            held(html, told);
+        }
+        html.raw("</ul>\n");
+    }
 }
 
-/// The first one is there in full, the others on request.
-fn one(html: &mut Html, verdict: &Value, is_first: bool, place: Place) {
-    let (state, name) = (state(verdict), text(verdict, "/name").unwrap_or_default());
-    let is_map = text(verdict, "/kind") == Some("map");
+/// Why there is nothing to say.
+fn nothing(html: &mut Html, judged: &Judged) {
+    if judged.is_young() {
+        html.raw("<p class=\"empty\">Nothing is old enough to be judged: growth is judged over ");
+        html.text(units::duration(judged.shortest))
+            .raw(" at the least, and the agent has watched for ");
+        html.text(units::duration(judged.watched)).raw(".</p>\n");
+    } else {
+        html.raw("<p class=\"empty\">Nothing to report: no map and no call site grows that should not.</p>\n");
+    }
+}
+
+/// A call site whose verdict is that of a map, in a line.
+fn held(html: &mut Html, told: &Told) {
+    html.raw("<li><code>").text(&told.name).raw("</code>");
+    if let Some(growth) = told.verdict.growth {
+        let a_minute = growth.bytes_per_second.slope * 60.0;
+        html.raw(" <span class=\"note\">")
+            .text(units::bytes(a_minute))
+            .raw(" a minute</span>");
+    }
+    html.raw("</li>");
+}
+
+/// What is shown of a verdict at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    All,
+    Figures,
+    /// Figures on request.
+    Sentence,
+}
+
+fn one(html: &mut Html, told: &Told, parts: Parts, place: Place) {
+    let state = State::from(told.verdict.state);
     html.raw("<article class=\"verdict ")
         .raw(state.class())
         .raw("\" data-key=\"");
-    html.text(text(verdict, "/kind").unwrap_or_default())
+    html.text(told.kind.name())
         .raw(" ")
-        .text(name);
-    html.raw("\"><h3>");
+        .text(&told.name)
+        .raw("\"><h3>");
     state.badge(html);
     html.raw(" <span class=\"kind\">");
-    html.raw(if is_map { "map" } else { "site" })
-        .raw("</span> ");
-    if is_map {
-        html.raw("<a href=\"")
-            .raw(place.root)
-            .raw("?map=")
-            .text(params::escape(name));
-        html.raw("\">").text(name).raw("</a>");
-    } else {
-        html.raw("<code>").text(name).raw("</code>");
+    match told.kind {
+        Kind::Map => {
+            html.raw("map</span> <a href=\"")
+                .raw(place.root)
+                .raw("?map=");
+            html.text(params::escape(&told.name)).raw("\">");
+            html.text(&told.name).raw("</a>");
+        }
+        Kind::Site => {
+            html.raw("call site</span> <code>")
+                .text(&told.name)
+                .raw("</code>");
+        }
     }
     html.raw("</h3>\n");
-    if let Some(sentence) = text(verdict, "/sentence") {
-        html.raw("<p>").sentence(sentence).raw("</p>\n");
+    if parts != Parts::Figures {
+        html.raw("<p>").sentence(&told.sentence).raw("</p>\n");
     }
-    html.raw(if is_first {
-        "<details open>"
-    } else {
+    html.raw(if parts == Parts::Sentence {
         "<details>"
+    } else {
+        "<details open>"
     });
     html.raw("<summary>Figures and evidence</summary>\n");
-    facts(html, verdict);
-    origins(html, verdict);
-    if let Some(suggestion) = text(verdict, "/suggestion") {
+    facts(html, told);
+    sources(html, told);
+    if let Some(suggestion) = told.suggestion {
         html.raw("<p class=\"suggestion\">")
-            .text(suggestion)
+            .advice(suggestion)
             .raw("</p>\n");
     }
-    evidence(html, list(verdict, "/evidence"));
+    evidence::render(html, &told.verdict.evidence);
     html.raw("</details></article>\n");
 }
 
-fn facts(html: &mut Html, verdict: &Value) {
-    let rate = |pointer: &str| number(verdict, pointer).map(crate::ui::document::rate);
-    let entries = rate("/growth/entries_per_minute").map(|rate| {
-        match (
-            self::rate(verdict, "/growth/low"),
-            self::rate(verdict, "/growth/high"),
-        ) {
-            (Some(low), Some(high)) => format!("{rate} a minute ({low} to {high})"),
-            _ => format!("{rate} a minute"),
-        }
-    });
-    let a_minute = number(verdict, "/growth/bytes_per_minute");
-    let share = number(verdict, "/share_of_growth").map(|of| format!("{:.0} %", of * 100.0));
+fn facts(html: &mut Html, told: &Told) {
+    let verdict = &told.verdict;
+    let growth = verdict.growth;
+    let entries = growth.map(|of| per_minute(of.entries_per_second, rate));
+    let bytes = growth.map(|of| per_minute(of.bytes_per_second, units::bytes));
+    let noun = match told.kind {
+        Kind::Map => "Entries a minute",
+        Kind::Site => "Blocks a minute",
+    };
+    let share = verdict.share_of_growth.filter(|share| *share >= 0.005);
     let known = [
+        ("Growing since", told.since.and_then(moment)),
+        (noun, entries),
+        ("Bytes a minute", bytes),
+        ("Holds", Some(units::bytes(verdict.bytes as f64))),
         (
-            "Since",
-            text(verdict, "/since")
-                .and_then(clock)
-                .map(|at| format!("{at} UTC")),
+            "Share of growth",
+            share.map(|of| format!("{:.0} %", of * 100.0)),
         ),
-        ("Entries", entries),
-        (
-            "Bytes",
-            a_minute.map(|of| format!("{} a minute", units::bytes(of))),
-        ),
-        ("Holds", bytes(verdict, "/bytes")),
-        ("Share of growth", share),
-        (
-            "Limit in",
-            number(verdict, "/seconds_to_limit").and_then(lasting),
-        ),
-        ("Retained", bytes(verdict, "/retained/bytes")),
+        ("Dropping frees", told.retained.and_then(freed)),
+        ("Limit in", verdict.seconds_to_limit.and_then(lasting)),
     ];
     html.raw("<dl class=\"facts\">");
     for (name, value) in known {
@@ -152,115 +215,127 @@ fn facts(html: &mut Html, verdict: &Value) {
     html.raw("</dl>\n");
 }
 
-fn rate(document: &Value, pointer: &str) -> Option<String> {
-    number(document, pointer).map(crate::ui::document::rate)
-}
-
-fn origins(html: &mut Html, verdict: &Value) {
-    let sites = list(verdict, "/filled_from");
-    if !sites.is_empty() {
-        html.raw("<p class=\"origin\">Filled from");
-        for (index, site) in sites.iter().take(3).enumerate() {
-            html.raw(if index == 0 { " " } else { ", " });
-            html.raw("<code>")
-                .text(text(site, "/site").unwrap_or_default())
-                .raw("</code>");
-            if let Some(each) = bytes(site, "/bytes_per_entry") {
-                html.raw(" (").text(each).raw(" an entry)");
-            }
-        }
-        html.raw("</p>\n");
-    }
-    if let Some(map) = text(verdict, "/explained_by") {
-        html.raw("<p class=\"origin\">Explained by the map <b>")
-            .text(map)
-            .raw("</b>.</p>\n");
+/// A rate of so much a second as one of a minute, with the ends of its interval where that
+/// is wide.
+fn per_minute(of: Interval, write: impl Fn(f64) -> String) -> String {
+    let [slope, low, high] = [of.slope, of.low, of.high].map(|rate| rate * 60.0);
+    let is_wide = high - low > slope.abs() * 0.02;
+    if is_wide {
+        format!("{} ({} to {})", write(slope), write(low), write(high))
+    } else {
+        write(slope)
     }
 }
 
-fn evidence(html: &mut Html, windows: &[Value]) {
-    if windows.is_empty() {
-        return;
-    }
-    html.raw("<div class=\"evidence\">\n");
-    for window in windows {
-        html.raw("<h4>");
-        let length = number(window, "/window_seconds").and_then(lasting);
-        html.text(length.unwrap_or_default()).raw(" window: ");
-        html.raw(if flag(window, "/holds") {
-            "holds"
-        } else {
-            "does not hold"
-        });
-        html.raw("</h4>\n<ul>");
-        for gate in list(window, "/gates") {
-            let passed = flag(gate, "/passed");
-            html.raw(if passed {
-                "<li class=\"yes\">"
-            } else {
-                "<li class=\"no\">"
-            });
-            html.raw(if passed { "<b>yes</b> " } else { "<b>no</b> " });
-            let said = text(gate, "/says").or_else(|| text(gate, "/gate"));
-            html.text(said.unwrap_or_default()).raw("</li>");
+fn freed((bytes, at): (u64, SystemTime)) -> Option<String> {
+    Some(format!("{} at {}", units::bytes(bytes as f64), moment(at)?))
+}
+
+fn moment(at: SystemTime) -> Option<String> {
+    let moment = rfc3339::format(at);
+    let (date, _) = moment.split_once('T')?;
+    let is_today = rfc3339::format(SystemTime::now()).starts_with(date);
+    let time = clock(&moment)?;
+    Some(if is_today {
+        format!("{time} UTC")
+    } else {
+        format!("{date}, {time} UTC")
+    })
+}
+
+fn sources(html: &mut Html, told: &Told) {
+    if !told.sources.is_empty() {
+        html.raw("<p class=\"sub\">Filled from</p>\n<ul class=\"sources\">");
+        for source in &told.sources {
+            html.raw("<li><code>")
+                .text(&source.name)
+                .raw("</code> <span class=\"note\">");
+            html.text(units::bytes(source.bytes_per_entry))
+                .raw(" an entry</span></li>");
         }
         html.raw("</ul>\n");
     }
-    html.raw("</div>\n");
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::time::Duration;
 
     use super::*;
+    use crate::leaks::{Evidence, Growth, Verdict};
+    use crate::ui::judged::Source;
 
     const HERE: Place = Place {
         root: "",
         mounted: false,
     };
 
-    fn said(leaks: Option<&Value>, map: Option<&str>) -> String {
+    fn said(judged: Option<&Judged>, map: Option<&str>) -> String {
         let mut html = Html::default();
-        render(&mut html, leaks, map, HERE);
+        render(&mut html, judged, map, HERE);
         html.into_string()
     }
 
-    fn leaks() -> Value {
-        json!({"state": "leak", "verdicts": [
-            {"kind": "map", "name": "a/b", "state": "leak", "since": "2026-11-22T08:14:00Z",
-             "bytes": 1_048_576, "growth": {"entries_per_minute": 120.0, "low": 110.0, "high": 130.0, "bytes_per_minute": 2048.0},
-             "share_of_growth": 0.4, "seconds_to_limit": 7200,
-             "filled_from": [{"site": "f at a.rs:1", "bytes_per_entry": 100}],
-             "sentence": "a/b grows.", "suggestion": "Bound it.",
-             "evidence": [{"window_seconds": 1800, "holds": true, "gates": [
-                {"gate": "trend", "passed": true, "says": "it rises"}, {"gate": "floor", "passed": false}]}]},
-            {"kind": "map", "name": "c", "state": "ok"},
-            {"kind": "site", "name": "g at b.rs:2", "state": "suspect", "explained_by": "a/b"},
-        ]})
+    fn leak() -> Told {
+        let slope = |slope: f64| Interval {
+            slope,
+            low: slope * 0.9,
+            high: slope * 1.1,
+        };
+        let mut told = Told::plain(Kind::Map, "a/b", Found::Leak);
+        told.verdict.bytes = 1 << 20;
+        told.verdict.growth = Some(Growth {
+            entries_per_second: slope(2.0),
+            bytes_per_second: slope(1024.0),
+        });
+        told.verdict.share_of_growth = Some(0.4);
+        told.verdict.seconds_to_limit = Some(7200.0);
+        told.since = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(8 * 3600 + 14 * 60));
+        told.sources = vec![Source {
+            name: "f at a.rs:1".to_owned(),
+            bytes_per_entry: 100.0,
+        }];
+        told.retained = Some((2 << 20, SystemTime::UNIX_EPOCH));
+        told.suggestion = Some("Bound it with `max_entries`.");
+        told
+    }
+
+    fn judged() -> Judged {
+        let mut held = Told::plain(Kind::Site, "f at a.rs:1", Found::Leak);
+        held.explained_by = Some("a/b".to_owned());
+        Judged {
+            all: vec![
+                leak(),
+                held,
+                Told::plain(Kind::Site, "g at b.rs:2", Found::Suspect),
+                Told::plain(Kind::Map, "c", Found::Ok),
+            ],
+            ..Judged::default()
+        }
     }
 
     #[test]
     fn what_since_when_how_fast_and_where_from() {
-        let html = said(Some(&leaks()), None);
+        let html = said(Some(&judged()), None);
         for part in [
             "s-leak",
             ">Leak</span>",
             "href=\"?map=a%2Fb\"",
-            "08:14:00 UTC",
-            "+120 a minute (+110 to +130)",
-            "2.0 KiB a minute",
+            "<b>g at b.rs:2</b> is so.",
+            "1970-01-01, 08:14:00 UTC",
+            "+120 (+108 to +132)",
+            "60.0 KiB (54.0 KiB to 66.0 KiB)",
             "1.0 MiB",
             "40 %",
+            "2.0 MiB at 1970-01-01, 00:00:00 UTC",
             "2h00m",
-            "f at a.rs:1",
+            "<code>f at a.rs:1</code>",
             "100 B an entry",
-            "Bound it.",
-            "30m00s window: holds",
-            "<b>yes</b> it rises",
-            "<b>no</b> floor",
+            "Bound it with <code>max_entries</code>.",
             "s-suspect",
             "<code>g at b.rs:2</code>",
+            "1 call site explained",
+            "1 leak, 1 suspect, 1 ok",
         ] {
             assert!(html.contains(part), "{part} in {html}");
         }
@@ -269,18 +344,46 @@ mod tests {
 
     #[test]
     fn of_one_map() {
-        let html = said(Some(&leaks()), Some("c"));
+        let html = said(Some(&judged()), Some("c"));
         assert!(
             html.contains(">OK</span>") && !html.contains("a/b"),
             "{html}"
         );
-        assert!(said(Some(&leaks()), Some("d")).contains("not judged yet"));
+        let html = said(Some(&judged()), Some("a/b"));
+        assert!(html.contains("Call sites that it explains"), "{html}");
+        assert!(html.contains("<b>a/b</b> is so."), "{html}");
+        assert!(said(Some(&judged()), Some("d")).contains("not judged yet"));
     }
 
     #[test]
-    fn nothing_and_not_recorded_are_told_apart() {
+    fn nothing_and_not_watched_are_told_apart() {
         assert!(said(None, None).contains("no verdicts yet"));
-        let well = json!({"state": "ok", "verdicts": []});
-        assert!(said(Some(&well), None).contains("Nothing to report"));
+        assert!(said(Some(&Judged::default()), None).contains("Nothing to report"));
+        let young = Judged {
+            all: vec![Told::plain(Kind::Map, "a", Found::Warming)],
+            shortest: Duration::from_secs(1800),
+            watched: Duration::from_secs(61),
+        };
+        let html = said(Some(&young), None);
+        assert!(html.contains("over 30m00s at the least"), "{html}");
+        assert!(html.contains("watched for 1m01s"), "{html}");
+    }
+
+    #[test]
+    fn evidence_is_beside_the_figures() {
+        let mut told = leak();
+        told.verdict = Verdict {
+            evidence: vec![Evidence {
+                span: Duration::from_secs(1800),
+                holds: true,
+                readings: Vec::new(),
+            }],
+            ..told.verdict
+        };
+        let judged = Judged {
+            all: vec![told],
+            ..Judged::default()
+        };
+        assert!(said(Some(&judged), None).contains("class=\"evidence\""));
     }
 }
