@@ -103,7 +103,9 @@ impl Watch {
             name: &name,
             filled_from: first.as_deref(),
             explained_by: explained_by.as_deref(),
-            retained: retained.filter(is_fresh).map(|last| last.bytes),
+            retained: retained
+                .filter(|last| is_fresh(last, &verdict))
+                .map(|last| last.bytes),
             memory_limit: self.memory.limit,
             wastes_capacity: subject.known.wastes_capacity,
             max_entries: subject.known.max_entries,
@@ -123,11 +125,37 @@ impl Watch {
     }
 }
 
-/// What was measured longer ago is no longer so.
+/// What was measured longer ago is no longer so,
 const FRESH: Duration = Duration::from_secs(10 * 60);
+/// nor if this part of it came in since.
+const GREW: f64 = 0.1;
 
-fn is_fresh(last: &Brief) -> bool {
-    SystemTime::now()
-        .duration_since(last.taken_at)
-        .is_ok_and(|age| age <= FRESH)
+fn is_fresh(last: &Brief, verdict: &Verdict) -> bool {
+    let Ok(age) = SystemTime::now().duration_since(last.taken_at) else {
+        return false;
+    };
+    let a_second = verdict.growth.map_or(0.0, |growth| growth.bytes_per_second.slope);
+    age <= FRESH && a_second * age.as_secs_f64() <= GREW * last.bytes as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leaks::Growth;
+
+    #[test]
+    fn what_was_measured_holds_until_more_came() {
+        let brief = |age| Brief {
+            bytes: 100 << 20,
+            taken_at: SystemTime::now() - Duration::from_secs(age),
+            blocks: 1,
+        };
+        let mut verdict = Verdict::default();
+        assert!(is_fresh(&brief(60), &verdict) && !is_fresh(&brief(700), &verdict));
+        let mut growth = Growth::default();
+        growth.bytes_per_second.slope = f64::from(1 << 20);
+        verdict.growth = Some(growth);
+        assert!(is_fresh(&brief(5), &verdict));
+        assert!(!is_fresh(&brief(60), &verdict), "60 MiB more");
+    }
 }
