@@ -10,6 +10,8 @@
 //! is what is written, with addresses as `objects` tells them, and `directory` where.
 
 mod chain;
+#[cfg(test)]
+mod costs;
 mod delta;
 mod directory;
 mod file;

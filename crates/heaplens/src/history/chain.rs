@@ -167,6 +167,12 @@ impl Chain {
         }
     }
 
+    /// Bytes of what changed from each snapshot to the next, all together.
+    #[cfg(test)]
+    pub(super) fn bytes_of_changes(&self) -> usize {
+        self.kept.iter().map(|kept| kept.delta.len()).sum()
+    }
+
     /// Bytes that it takes.
     pub(crate) fn bytes(&self) -> usize {
         let packed: usize = self.kept.iter().map(|kept| kept.delta.len()).sum();
