@@ -116,10 +116,10 @@ fn what_a_group_holds_by_age() {
             "{ages:#?}"
         );
         let mebibytes = sum("bytes") / f64::from(1 << 20);
-        [sum("samples_count"), mebibytes.round()]
+        [sum("samples_count") as u64, mebibytes.round() as u64]
     };
-    assert_eq!(sums("aged"), [2.0, 16.0]);
-    assert_eq!(sums("aged%20too"), [1.0, 8.0]);
+    assert_eq!(sums("aged"), [2, 16]);
+    assert_eq!(sums("aged%20too"), [1, 8]);
     drop((map, other, loose, agent));
 }
 
