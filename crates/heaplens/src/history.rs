@@ -183,6 +183,12 @@ impl History {
         self.since
     }
 
+    /// Bytes that it may take, that its series take and that its snapshots do.
+    pub(crate) fn memory(&self) -> [usize; 3] {
+        let series = self.process.bytes() + self.series_bytes;
+        [self.bytes, series, self.chain.bytes()]
+    }
+
     /// Between two looks at the process's figures.
     pub(crate) fn step(&self) -> Duration {
         self.step
@@ -253,8 +259,8 @@ impl History {
     }
 
     fn fit(&mut self) -> bool {
-        let others = self.process.bytes() + self.series_bytes;
-        self.chain.fit(self.bytes.saturating_sub(others))
+        let [bytes, series, _] = self.memory();
+        self.chain.fit(bytes.saturating_sub(series))
     }
 }
 

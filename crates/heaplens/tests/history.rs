@@ -208,6 +208,10 @@ fn check_lists(address: SocketAddr, second: u64) {
             .len(),
         1
     );
+    let bytes = |name: &str| whole["memory"][name].as_u64().unwrap();
+    assert_eq!(bytes("limit_bytes"), 8 << 20);
+    assert!(bytes("series_bytes") > 0 && bytes("snapshots_bytes") > 0);
+    assert!(bytes("series_bytes") + bytes("snapshots_bytes") <= bytes("limit_bytes"));
     let none = document(address, "?to=-1h");
     assert_eq!(none["snapshots"].as_array().unwrap().len(), 0);
 }

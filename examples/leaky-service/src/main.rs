@@ -14,6 +14,9 @@ use leaky_service::shutdown;
 #[global_allocator]
 static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
 
+/// Mean bytes between samples where growth is judged within minutes.
+const DEMO_INTERVAL: u64 = 64 * 1024;
+
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,6 +34,10 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
     }
     if cli.demo_windows {
         agent = agent.demo_windows(true);
+        // Within minutes there would be few samples of each call site.
+        if std::env::var_os("HEAPLENS_SAMPLE_INTERVAL").is_none() {
+            heaplens::set_sample_interval(DEMO_INTERVAL);
+        }
     }
     let agent = agent.start()?;
     // With the true port, if port 0 was asked for.

@@ -4,12 +4,12 @@
 //!
 //! `scripts/e2e-verdicts` runs this, and prints what it says of the times.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::curl;
-use crate::process::wait_long_for;
 use crate::service::{Service, Setup};
 
 /// As a user gets it.
@@ -23,7 +23,7 @@ struct Leak {
     function: &'static str,
 }
 
-const LEAKS: [Leak; 5] = [
+static LEAKS: [Leak; 5] = [
     Leak {
         case: "sessions",
         function: "create_session",
@@ -70,20 +70,54 @@ fn start(case: Option<&'static str>, fixed: bool) -> Service {
     })
 }
 
-/// What is known of one service's leaks, and since when it runs.
+/// A service, since when it runs, and what is still to be found of it.
 struct Watched {
     service: Service,
     start: Instant,
     what: String,
+    open: Vec<Wanted>,
+}
+
+/// That the map or the place of a leak has a state.
+struct Wanted {
+    leak: &'static Leak,
+    kind: &'static str,
+    state: State,
+    limit: Duration,
+}
+
+impl Wanted {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            "map" => self.leak.case,
+            _ => self.leak.function,
+        }
+    }
+
+    fn is_in(&self, verdicts: &Verdicts) -> bool {
+        let found = verdicts.find(self.kind, self.name());
+        let state = found.and_then(|(_, found)| State::of(found));
+        state.is_some_and(|state| state >= self.state)
+    }
+}
+
+fn wanted(leak: &'static Leak, kind: &'static str) -> [Wanted; 2] {
+    [(State::Suspect, SUSPECT), (State::Leak, LEAK)].map(|(state, limit)| Wanted {
+        leak,
+        kind,
+        state,
+        limit,
+    })
 }
 
 impl Watched {
-    fn start(case: Option<&'static str>, fixed: bool) -> Self {
+    fn start(case: Option<&'static str>, fixed: bool, open: Vec<Wanted>) -> Self {
         let form = if fixed { "repaired" } else { "leaking" };
         Self {
             start: Instant::now(),
             service: start(case, fixed),
             what: format!("{} {form}", case.unwrap_or("all")),
+            open,
         }
     }
 
@@ -91,24 +125,32 @@ impl Watched {
         Verdicts(curl::get_ok(&self.service.at("/debug/leaks"), &[]).json())
     }
 
-    /// Waits until the map of a case, and the place that fills it, have this state or a worse.
-    fn wait(&self, leak: &Leak, state: State, limit: Duration) {
-        let left = limit.saturating_sub(self.start.elapsed());
-        let what = format!("{state:?} for {} in {}", leak.case, self.what);
-        wait_long_for(&what, left, || {
-            let verdicts = self.verdicts();
-            let is_found = |name: &str, kind: &str| {
-                let found = verdicts.find(name, kind).and_then(|(_, of)| State::of(of));
-                found.is_some_and(|found| found >= state)
-            };
-            let is_known = is_found(leak.case, "map") && is_found(leak.function, "site");
-            is_known.then_some(())
-        });
-        let seconds = self.start.elapsed().as_secs_f64();
-        println!(
-            "{}: {} is {state:?} after {seconds:.0} s",
-            self.what, leak.case
-        );
+    /// Takes note of what is found now, at a rank of no more than `most`, and says so.
+    fn look(&mut self, most: usize) {
+        let verdicts = self.verdicts();
+        let passed = self.start.elapsed();
+        for wanted in self.open.extract_if(.., |wanted| wanted.is_in(&verdicts)) {
+            let Wanted {
+                kind, state, leak, ..
+            } = wanted;
+            let (what, name) = (&self.what, wanted.name());
+            println!(
+                "{what}: the {kind} {name} is {state:?} after {:.0} s",
+                passed.as_secs_f64()
+            );
+            let site = verdicts.has_map(leak, most);
+            if kind == "site" {
+                verdicts.has_place(leak, &site);
+            }
+        }
+        let late = self.open.iter().find(|wanted| passed > wanted.limit);
+        if let Some(wanted) = late {
+            let (state, name) = (wanted.state, wanted.name());
+            panic!(
+                "{}: {name} is not {state:?} after {passed:?}: {:#}",
+                self.what, verdicts.0
+            );
+        }
     }
 }
 
@@ -138,7 +180,7 @@ impl Verdicts {
     }
 
     /// The map of this name, or a place in the function of this name; with its rank.
-    fn find(&self, name: &str, kind: &str) -> Option<(usize, &Value)> {
+    fn find(&self, kind: &str, name: &str) -> Option<(usize, &Value)> {
         let place = format!("{name} at ");
         let is_it = |of: &Value| match of["name"].as_str() {
             Some(found) if kind == "map" => found == name,
@@ -157,10 +199,10 @@ impl Verdicts {
             .collect()
     }
 
-    /// Both kinds are named, and each leads to the other.
-    fn names(&self, leak: &Leak, most: usize) {
+    /// The map is among the first so many of its kind, and names the place that fills it.
+    fn has_map(&self, leak: &Leak, most: usize) -> String {
         let Leak { case, function } = leak;
-        let (rank, map) = self.find(case, "map").expect("the map");
+        let (rank, map) = self.find("map", case).expect("the map");
         assert!(
             rank < most,
             "{case} is number {rank} of the maps: {:#}",
@@ -172,49 +214,47 @@ impl Verdicts {
             .strip_prefix(&place)
             .and_then(|line| line.parse::<u32>().ok());
         assert!(line.is_some(), "{case} is filled from {site:?}: {map:#}");
-        let (rank, at_site) = self.find(function, "site").expect("the place");
-        assert!(
-            rank < most,
-            "{function} is number {rank} of the places: {:#}",
-            self.0
-        );
-        assert_eq!(at_site["name"], site, "{at_site:#}");
-        assert_eq!(at_site["explained_by"], *case, "{at_site:#}");
         println!("{}.", map["sentence"].as_str().unwrap_or_default());
+        site.to_owned()
+    }
+
+    /// The place is the first of its kind, and names the map that keeps what it allocates.
+    fn has_place(&self, leak: &Leak, site: &str) {
+        let (rank, place) = self.find("site", leak.function).expect("the place");
+        assert_eq!(rank, 0, "{:#}", self.0);
+        assert_eq!(place["name"], site, "{place:#}");
+        assert_eq!(place["explained_by"], leak.case, "{place:#}");
     }
 }
 
 #[test]
 #[ignore = "takes minutes: run scripts/e2e-verdicts"]
 fn each_leak_is_named_in_time_and_no_repaired_one() {
-    let repaired = Watched::start(None, true);
-    let all = Watched::start(None, false);
-    let single = LEAKS.map(|leak| (Watched::start(Some(leak.case), false), leak));
-    for (state, limit) in [(State::Suspect, SUSPECT), (State::Leak, LEAK)] {
-        for (watched, leak) in &single {
-            watched.wait(leak, state, limit);
-            // The worst of its kind.
-            watched.verdicts().names(leak, 1);
+    let repaired = Watched::start(None, true, Vec::new());
+    let of_maps = LEAKS.iter().flat_map(|leak| wanted(leak, "map"));
+    let mut all = Watched::start(None, false, of_maps.collect());
+    let mut single: Vec<Watched> = LEAKS
+        .iter()
+        .map(|leak| {
+            let both = ["map", "site"]
+                .into_iter()
+                .flat_map(|kind| wanted(leak, kind));
+            Watched::start(Some(leak.case), false, both.collect())
+        })
+        .collect();
+    while !all.open.is_empty() || single.iter().any(|of| !of.open.is_empty()) {
+        // Where all leak, the worst maps are these five; where one does, it is the worst.
+        all.look(LEAKS.len());
+        for watched in &mut single {
+            watched.look(1);
         }
-        for leak in &LEAKS {
-            all.wait(leak, state, limit);
-        }
-    }
-    let verdicts = all.verdicts();
-    for leak in &LEAKS {
-        // The worst of their kind are these five.
-        verdicts.names(leak, LEAKS.len());
+        is_well(&repaired);
+        thread::sleep(Duration::from_secs(1));
     }
     drop((single, all));
-    stays_well(&repaired);
-}
-
-/// None of the repaired cases has been flagged, or is until the time is over.
-fn stays_well(repaired: &Watched) {
     while repaired.start.elapsed() < patience() {
-        std::thread::sleep(Duration::from_secs(1));
-        let verdicts = repaired.verdicts();
-        assert!(verdicts.flagged().is_empty(), "{:#}", verdicts.0);
+        is_well(&repaired);
+        thread::sleep(Duration::from_secs(1));
     }
     let history = curl::get_ok(&repaired.service.at("/debug/history"), &[]).json();
     let changes = history["verdicts"].as_array().expect("a list");
@@ -224,4 +264,9 @@ fn stays_well(repaired: &Watched) {
     assert_eq!(flagged.count(), 0, "{changes:#?}");
     let minutes = repaired.start.elapsed().as_secs_f64() / 60.0;
     println!("{}: nothing flagged in {minutes:.0} min", repaired.what);
+}
+
+fn is_well(repaired: &Watched) {
+    let verdicts = repaired.verdicts();
+    assert!(verdicts.flagged().is_empty(), "{:#}", verdicts.0);
 }

@@ -25,6 +25,7 @@ pub(super) fn of(history: &History, query: &Query) -> Value {
         "taken_at": rfc3339::format(SystemTime::now()),
         "since": history.since().map(rfc3339::format),
         "step_seconds": history.step().as_secs_f64(),
+        "memory": memory(history),
         "process": process(history, query),
         "maps": [],
         "sites": [],
@@ -33,6 +34,15 @@ pub(super) fn of(history: &History, query: &Query) -> Value {
         "directory": keep::status().as_ref().map(directory),
         "verdicts": [],
         "missing": missing(history),
+    })
+}
+
+fn memory(history: &History) -> Value {
+    let [limit, series, snapshots] = history.memory();
+    json!({
+        "limit_bytes": limit,
+        "series_bytes": series,
+        "snapshots_bytes": snapshots,
     })
 }
 
