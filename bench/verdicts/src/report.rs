@@ -91,6 +91,7 @@ pub(crate) fn whole(parts: &[Results], variations: &[Variation], cost: &Cost) ->
         text.push_str(&details::alarms(results));
         text.push_str(&tables::baselines(results));
         text.push_str(&tables::by_scenario(results));
+        text.push_str(&details::mistakes(results));
         text.push_str(&tables::undeclared(results));
         text.push_str(&tables::ablations(results));
         text.push_str(&details::of_named(results));

@@ -36,11 +36,10 @@
 //!
 //! # Cost
 //!
-//! A [`Series`] takes 9 KiB at the most, a [`Judge`] 3 KiB while it grows. A look takes some
-//! 100 ns while the subject does not grow, which is found out first; with a growing one some
-//! 20 µs for each window, every five minutes. Sites that hold less than
-//! [`Rules::least_bytes`] cannot be suspected, since growth of so much is needed; they need
-//! no series at all.
+//! A [`Series`] takes 9 KiB at the most, a [`Judge`] 3 KiB while it grows. A look takes 1 µs
+//! while the subject does not grow, which is found out first, and some 20 µs for one that grows
+//! in all windows, every five minutes. Sites that hold less than [`Rules::least_bytes`] cannot
+//! be suspected, since growth of so much is needed; they need no series at all.
 
 mod blocks;
 pub mod cogrowth;

@@ -217,3 +217,6 @@ impl Watch {
             + self.changes.capacity() * 512
     }
 }
+
+#[cfg(test)]
+mod tests;

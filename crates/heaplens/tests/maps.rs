@@ -89,7 +89,38 @@ fn a_group_is_shown_with_its_figures() {
     assert!(line.unwrap().contains(" 1,001 "), "{}", text.text());
     let text = get(address, "/debug/maps/shown?format=text");
     assert!(text.text().contains("\nMAX ENTRIES  "), "{}", text.text());
+    assert!(text.text().contains("\nALIVE, BY AGE  "), "{}", text.text());
     drop((map, agent));
+}
+
+#[test]
+fn what_a_group_holds_by_age() {
+    let (agent, address) = agent();
+    let mut map: TrackedHashMap<u64, Vec<u8>> = TrackedHashMap::named("aged");
+    let mut other: TrackedHashMap<u64, Vec<u8>> = TrackedHashMap::named("aged too");
+    for key in 0..3 {
+        map.insert(key, vec![1; 8 << 20]);
+    }
+    other.insert(0, vec![1; 8 << 20]);
+    map.remove(&0);
+    // In nobody's hands.
+    let loose = vec![1_u8; 8 << 20];
+    let sums = |name: &str| {
+        let document = json(address, &format!("/debug/maps/{name}"));
+        let ages = document["ages"].as_array().unwrap().clone();
+        assert_eq!(ages.len(), 10);
+        let sum = |of: &str| -> f64 { ages.iter().map(|age| age[of].as_f64().unwrap()).sum() };
+        // None is as old as that.
+        assert!(
+            ages[7..].iter().all(|age| age["samples_count"] == 0),
+            "{ages:#?}"
+        );
+        let mebibytes = sum("bytes") / f64::from(1 << 20);
+        [sum("samples_count") as u64, mebibytes.round() as u64]
+    };
+    assert_eq!(sums("aged"), [2, 16]);
+    assert_eq!(sums("aged%20too"), [1, 8]);
+    drop((map, other, loose, agent));
 }
 
 #[test]

@@ -8,8 +8,9 @@ use super::Results;
 use crate::contender::Contender;
 use crate::corpus::has_forerunner;
 use crate::cost::{Cost, micros};
-use crate::program::Part;
+use crate::program::{Part, Truth};
 use crate::score::quantile;
+use crate::wilson::Share;
 
 /// What the summary does not say.
 pub(super) fn alarms(results: &Results) -> String {
@@ -40,6 +41,45 @@ pub(super) fn alarms(results: &Results) -> String {
         );
     }
     text
+}
+
+/// What is judged wrongly most often, by family.
+pub(super) fn mistakes(results: &Results) -> String {
+    let place = results.place(Contender::Map);
+    let of = |truth: Truth| {
+        let mut wrong: Vec<(&str, Share)> = Vec::new();
+        for trial in results.trials.iter().filter(|trial| trial.truth == truth) {
+            let Some(scenario) = results.scenarios.get(trial.scenario) else {
+                continue;
+            };
+            if wrong
+                .last()
+                .is_none_or(|(family, _)| *family != scenario.family)
+            {
+                wrong.push((scenario.family, Share::default()));
+            }
+            if let Some((_, share)) = wrong.last_mut() {
+                share.add(trial.is_flagged(place) != (truth == Truth::Leak));
+            }
+        }
+        wrong.retain(|(_, share)| share.hits > 0);
+        wrong.sort_by(|(_, one), (_, other)| other.value().total_cmp(&one.value()));
+        let told = wrong.iter().map(|(family, share)| {
+            let Share { hits, of } = share;
+            format!("{family} ({hits} of {of})")
+        });
+        let told: Vec<String> = told.collect();
+        if told.is_empty() {
+            "none".to_owned()
+        } else {
+            told.join("; ")
+        }
+    };
+    format!(
+        "Leaks that were missed: {}.\n\nSound programs that were flagged: {}.\n\n",
+        of(Truth::Leak),
+        of(Truth::Sound)
+    )
 }
 
 /// Of leaks that were named: when, how much they held, and where they came.

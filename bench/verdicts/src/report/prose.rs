@@ -40,6 +40,8 @@ pub(super) const LIMITS: &str = "\
   rare, the share of false alarms among sound programs is the figure to look at.
 - What fills up to a bound that nobody declares cannot be told from a leak by anybody who looks at it
   from outside. Declare it: `max_entries`, `expected_ttl`.
+- A tight memory limit makes growth that levels off late look like harm sooner: see the rows of
+  0.5 GB above.
 - `suspect` is no alarm. It says where to look first, and is often wrong.
 
 ";

@@ -1,6 +1,7 @@
 //! `/debug/maps` and `/debug/maps/{name}`.
 
 mod advice;
+mod ages;
 mod document;
 mod query;
 mod ranking;
@@ -17,6 +18,7 @@ use crate::survey::Survey;
 
 pub(crate) use query::{Format, format};
 
+use ages::Ages;
 use query::ListQuery;
 
 /// Where these pages are, as the client sees it.
@@ -88,8 +90,13 @@ pub(crate) async fn one(app: &Arc<App>, name: &str, query: Option<&str>, base: B
         let found = survey.groups.iter().find(|group| group.name() == name);
         match (found, format) {
             (None, _) => unknown(&name),
-            (Some(group), Format::Json) => written(&document::one(&survey, group, &base)),
-            (Some(group), Format::Text) => respond::text(table::one(&survey, group, &base)),
+            (Some(group), format) => {
+                let ages = survey.estimates.then(|| Ages::of(&name));
+                match format {
+                    Format::Json => written(&document::one(&survey, group, ages.as_ref(), &base)),
+                    Format::Text => respond::text(table::one(&survey, group, ages.as_ref(), &base)),
+                }
+            }
         }
     });
     done.await.unwrap_or_else(|failure| failure.reply())

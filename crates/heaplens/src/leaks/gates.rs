@@ -3,10 +3,9 @@
 use super::blocks::{BLOCKS, Blocks};
 use super::cohorts::Cohorts;
 use super::facts::{Facts, Kind};
-use super::growth::slope;
 use super::retention::{self, Retention};
 use super::rules::Rules;
-use super::trend::mann_kendall;
+use super::trend::{mann_kendall, slope_alone};
 
 /// A question asked of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -175,26 +174,26 @@ fn assess_one(
     rules: &Rules,
 ) -> Assessment {
     let mut readings = Vec::with_capacity(8);
-    size(measure, blocks, rules, &mut readings);
+    let gained = size(measure, rules, &mut readings);
     if !passed(&readings) {
         return Assessment {
             finding: Finding::Still,
             readings,
         };
     }
-    let gained = slope(measure.troughs, 1.0).slope * BLOCKS as f64;
+    let halves = ratio_of_halves(measure);
+    alive(measure, halves, rules, &mut readings);
+    if !passed(&readings) {
+        return Assessment {
+            finding: Finding::Still,
+            readings,
+        };
+    }
     let retention = retention::of(measure, blocks, facts.cohorts, gained, rules);
-    alive(measure, blocks, rules, &mut readings);
-    if !passed(&readings) {
-        return Assessment {
-            finding: Finding::Still,
-            readings,
-        };
-    }
     let limit = facts
         .memory_limit
         .map_or(rules.assumed_limit, |bytes| bytes as f64);
-    let plateau = plateau(measure, blocks, &retention, rules);
+    let plateau = plateau(measure, blocks, halves, &retention, rules);
     let harm = plateau.map_or(f64::INFINITY, |units| units * measure.unit_bytes);
     readings.push(Reading::at_least(
         Gate::Plateau,
@@ -214,14 +213,14 @@ fn passed(readings: &[Reading]) -> bool {
     readings.iter().all(|reading| reading.passed)
 }
 
-fn size(measure: &Measure<'_>, blocks: &Blocks, rules: &Rules, readings: &mut Vec<Reading>) {
+/// The growth within the window; 0 if there is no trend.
+fn size(measure: &Measure<'_>, rules: &Rules, readings: &mut Vec<Reading>) -> f64 {
     let score = mann_kendall(measure.troughs);
     readings.push(Reading::at_least(Gate::Trend, score, rules.trend));
     if !passed(readings) {
-        return;
+        return 0.0;
     }
-    let per_second = slope(measure.troughs, blocks.step_seconds()).slope;
-    let gained = per_second * blocks.span().as_secs_f64();
+    let gained = slope_alone(measure.troughs) * BLOCKS as f64;
     if measure.least_units > 0.0 {
         let entries = Reading::at_least(Gate::Entries, gained, measure.least_units);
         readings.push(entries);
@@ -235,11 +234,11 @@ fn size(measure: &Measure<'_>, blocks: &Blocks, rules: &Rules, readings: &mut Ve
     readings.push(Reading::at_least(Gate::Share, share, rules.least_share));
     let bytes = gained * measure.unit_bytes;
     readings.push(Reading::at_least(Gate::Bytes, bytes, measure.least_bytes));
+    gained
 }
 
-fn alive(measure: &Measure<'_>, blocks: &Blocks, rules: &Rules, readings: &mut Vec<Reading>) {
-    let ratio = ratio_of_halves(measure, blocks);
-    readings.push(Reading::at_least(Gate::Alive, ratio, rules.alive));
+fn alive(measure: &Measure<'_>, halves: f64, rules: &Rules, readings: &mut Vec<Reading>) {
+    readings.push(Reading::at_least(Gate::Alive, halves, rules.alive));
     let top = measure.troughs.iter().copied().fold(0.0, f64::max);
     let near = if top > 0.0 { measure.last() / top } else { 0.0 };
     readings.push(Reading::at_least(Gate::NearTop, near, rules.near_top));
@@ -247,10 +246,9 @@ fn alive(measure: &Measure<'_>, blocks: &Blocks, rules: &Rules, readings: &mut V
 
 /// The slope of the second half as a share of that of the first; 0 if the second does not
 /// rise, infinite if only the second does.
-fn ratio_of_halves(measure: &Measure<'_>, blocks: &Blocks) -> f64 {
+fn ratio_of_halves(measure: &Measure<'_>) -> f64 {
     let (first, second) = measure.troughs.split_at(BLOCKS / 2);
-    let step = blocks.step_seconds();
-    let (first, second) = (slope(first, step).slope, slope(second, step).slope);
+    let (first, second) = (slope_alone(first), slope_alone(second));
     match (first > 0.0, second > 0.0) {
         (_, false) => 0.0,
         (true, true) => second / first,
@@ -263,6 +261,7 @@ fn ratio_of_halves(measure: &Measure<'_>, blocks: &Blocks) -> f64 {
 fn plateau(
     measure: &Measure<'_>,
     blocks: &Blocks,
+    halves: f64,
     retention: &Retention,
     rules: &Rules,
 ) -> Option<f64> {
@@ -279,7 +278,7 @@ fn plateau(
             f64::INFINITY
         }
     } else {
-        ratio_of_halves(measure, blocks)
+        halves
     };
     (ratio < rules.steady).then(|| measure.last() + measure.late_rise() * ratio / (1.0 - ratio))
 }

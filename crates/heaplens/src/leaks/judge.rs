@@ -30,9 +30,13 @@ pub struct Judge {
     none_yet: Verdict,
 }
 
+/// The window whose last trough is taken for the size.
+const SIZE: usize = 1;
+
 /// One window at one look.
 struct Look {
-    blocks: Blocks,
+    /// Where they are looked at.
+    blocks: Option<Blocks>,
     finding: Finding,
     readings: Vec<Reading>,
 }
@@ -76,7 +80,8 @@ impl Judge {
         due && self
             .windows
             .spans()
-            .any(|span| self.may_grow(series, span, &Facts::default()))
+            .filter_map(|span| series.ends(span))
+            .any(|ends| self.may_grow(ends, &Facts::default()))
     }
 
     /// Looks at the series as it is now. Makes a judgement if the last one is
@@ -103,17 +108,18 @@ impl Judge {
         let spans: Vec<Duration> = self.windows.spans().collect();
         std::array::from_fn(|place| {
             let span = *spans.get(place)?;
-            let blocks = series.window(span)?;
-            if !self.may_grow(series, span, facts) {
+            let ends = series.ends(span)?;
+            if !self.may_grow(ends, facts) {
                 return Some(Look {
-                    blocks,
+                    blocks: (place == SIZE).then(|| series.window(span)).flatten(),
                     finding: Finding::Still,
                     readings: Vec::new(),
                 });
             }
+            let blocks = series.window(span)?;
             let assessment = assess(self.kind, &blocks, facts, &self.rules);
             Some(Look {
-                blocks,
+                blocks: Some(blocks),
                 finding: assessment.finding,
                 readings: assessment.readings,
             })
@@ -121,10 +127,7 @@ impl Judge {
     }
 
     /// The window's ends alone show whether it can have grown by enough.
-    fn may_grow(&self, series: &Series, span: Duration, facts: &Facts<'_>) -> bool {
-        let Some([first, last]) = series.ends(span) else {
-            return false;
-        };
+    fn may_grow(&self, [first, last]: [(f64, f64); 2], facts: &Facts<'_>) -> bool {
         let told = facts.bytes_per_entry.unwrap_or(0.0) * last.0;
         let grows = last.0 > first.0 || last.1 > first.1;
         grows && last.1.max(told) >= self.rules.least_bytes
@@ -175,11 +178,12 @@ impl Judge {
     ) {
         let all = || looks.iter().flatten().rev();
         let holding = all().find(|look| look.finding == Finding::Holds);
-        let Some(look) = holding.or_else(|| all().find(|look| look.finding != Finding::Still))
+        let growing = holding.or_else(|| all().find(|look| look.finding != Finding::Still));
+        let Some((look, blocks)) = growing.and_then(|look| Some((look, look.blocks.as_ref()?)))
         else {
             return;
         };
-        let mut growth = Growth::over(&look.blocks);
+        let mut growth = Growth::over(blocks);
         let by_entries = look
             .readings
             .iter()
@@ -190,8 +194,8 @@ impl Judge {
         if let Finding::Saturating(units) = look.finding {
             verdict.plateau = Some(units);
         }
-        verdict.growth_span = Some(look.blocks.span());
-        verdict.removed_share = removed_share(&look.blocks);
+        verdict.growth_span = Some(blocks.span());
+        verdict.removed_share = removed_share(blocks);
         verdict.seconds_to_limit = facts
             .headroom
             .and_then(|bytes| growth.seconds_until(bytes as f64));
@@ -246,11 +250,11 @@ impl Judge {
     /// What stays for some minutes: the last trough of the second window.
     fn size(&self, looks: &[Option<Look>; WINDOWS], verdict: &Verdict) -> f64 {
         let last = |troughs: &[f64; BLOCKS]| troughs[BLOCKS - 1];
-        let look = looks.get(1).and_then(Option::as_ref);
-        match (self.kind, look) {
-            (Kind::Map, Some(look)) => last(look.blocks.entries()),
+        let look = looks.get(SIZE).and_then(Option::as_ref);
+        match (self.kind, look.and_then(|look| look.blocks.as_ref())) {
+            (Kind::Map, Some(blocks)) => last(blocks.entries()),
             (Kind::Map, None) => verdict.entries as f64,
-            (Kind::Site, Some(look)) => last(look.blocks.bytes()),
+            (Kind::Site, Some(blocks)) => last(blocks.bytes()),
             (Kind::Site, None) => verdict.bytes as f64,
         }
     }

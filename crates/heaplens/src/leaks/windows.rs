@@ -68,7 +68,7 @@ const fn window(ring: usize, per_block: usize, alone: Option<Duration>) -> Windo
 
 impl Windows {
     /// For services: 30 min, 2 h, 6 h, 12 h and 24 h, a point every 15 s, a look every 5 min.
-    /// A suspect takes 45 min at least, a leak 3 h; one that would take a day to do harm, 7 h.
+    /// A suspect takes 45 min at least, a leak 3 h; one that would take a day to do harm, 6 h.
     pub const fn standard() -> Self {
         Windows {
             rings: [

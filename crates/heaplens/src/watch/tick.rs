@@ -32,7 +32,7 @@ pub(crate) fn tick(survey: &Survey) -> Beat {
 }
 
 impl Watch {
-    fn beat(&mut self, now: Instant, survey: &Survey, sums: &Sums) -> Beat {
+    pub(super) fn beat(&mut self, now: Instant, survey: &Survey, sums: &Sums) -> Beat {
         let at = self.clock.time(now);
         self.last = Some(at);
         self.memory = survey.memory;

@@ -137,6 +137,7 @@ pub(super) fn missing(survey: &Survey, group: &MapGroup) -> Map<String, Value> {
          are in cache",
     );
     because("heap_bytes", group.heap_bytes.is_none(), NOT_INSTALLED);
+    because("ages", !survey.estimates, NOT_INSTALLED);
     because(
         "growth_entries_per_second",
         group.growth().is_none(),

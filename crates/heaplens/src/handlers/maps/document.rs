@@ -3,6 +3,7 @@
 use heaplens_maps::{CacheReport, MAX_GROUPS};
 use serde_json::{Map, Value, json};
 
+use super::ages::Ages;
 use super::ranking::Sort;
 use super::{Base, advice};
 use crate::fields::{estimate, seconds};
@@ -28,7 +29,7 @@ pub(super) fn list(survey: &Survey, shown: &[&MapGroup], sort: Sort, base: &Base
 }
 
 /// Everything that is known of one group.
-pub(super) fn one(survey: &Survey, group: &MapGroup, base: &Base) -> Value {
+pub(super) fn one(survey: &Survey, group: &MapGroup, ages: Option<&Ages>, base: &Base) -> Value {
     let mut document = summary(group, base);
     let of = &group.report;
     let more = json!({
@@ -39,6 +40,7 @@ pub(super) fn one(survey: &Survey, group: &MapGroup, base: &Base) -> Value {
         "growth_bytes_per_second": group.growth_bytes,
         "contents": survey.estimates.then(|| estimate(&of.contents)),
         "tables": survey.estimates.then(|| estimate(&of.tables)),
+        "ages": ages.map(Ages::document),
         "contents_counted_bytes": of.sized_bytes,
         "probed_instances_count": of.probed,
         "capacity_wasted_for_seconds": group.wasteful_for.map(|lasting| lasting.as_secs_f64()),
@@ -150,7 +152,7 @@ mod tests {
             limit: Some(1 << 30),
         };
         let survey = Survey::with(vec![group], memory);
-        one(&survey, &survey.groups[0], &Base::under("/internal"))
+        one(&survey, &survey.groups[0], None, &Base::under("/internal"))
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use heaplens_maps::MAX_GROUPS;
 
+use super::ages::Ages;
 use super::ranking::Sort;
 use super::{Base, advice};
 use crate::map_group::MapGroup;
@@ -86,7 +87,7 @@ fn row(group: &MapGroup) -> [String; HEAD.len()] {
 }
 
 /// One group, a line a figure.
-pub(super) fn one(survey: &Survey, group: &MapGroup, base: &Base) -> String {
+pub(super) fn one(survey: &Survey, group: &MapGroup, ages: Option<&Ages>, base: &Base) -> String {
     let mut rows: Vec<[String; 2]> = HEAD
         .into_iter()
         .zip(row(group))
@@ -113,6 +114,9 @@ pub(super) fn one(survey: &Survey, group: &MapGroup, base: &Base) -> String {
     }
     let mut text = aligned(&rows);
     text.push('\n');
+    if let Some(ages) = ages {
+        text.push_str(&by_age(ages));
+    }
     for line in advice::advice(group) {
         text.push_str(&line);
         text.push('\n');
@@ -122,6 +126,36 @@ pub(super) fn one(survey: &Survey, group: &MapGroup, base: &Base) -> String {
         let heap = base.heap(group.name());
         let _ = writeln!(text, "who allocated it: go tool pprof 'http://HOST{heap}'");
     }
+    text
+}
+
+/// What keys and values own, by age: older where nothing is removed.
+fn by_age(ages: &Ages) -> String {
+    let rows = ages.shown().map(|(name, class)| {
+        let cells = [
+            Some(count(class.samples)),
+            Some(count(class.objects.round() as u64)),
+            Some(bytes(class.bytes)),
+            class.inserts.map(|inserts| count(inserts.round() as u64)),
+        ];
+        let [samples, blocks, bytes, inserts] =
+            cells.map(|cell| cell.unwrap_or_else(|| UNKNOWN.to_owned()));
+        [name.to_owned(), samples, blocks, bytes, inserts]
+    });
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = [
+        "ALIVE, BY AGE",
+        "SAMPLES",
+        "BLOCKS",
+        "BYTES",
+        "INSERTED THEN",
+    ];
+    let head = head.map(str::to_owned);
+    let mut text = aligned(&std::iter::once(head).chain(rows).collect::<Vec<_>>());
+    text.push('\n');
     text
 }
 
@@ -199,7 +233,7 @@ mod tests {
         let group = &survey.groups[0];
         for text in [
             list(&survey, &[group], Sort::Name, &base()),
-            one(&survey, group, &base()),
+            one(&survey, group, None, &base()),
         ] {
             assert!(text.contains("a\\nb\\u{1b}[2J\\u{9b}c\\t\"ü"), "{text}");
             let is_plain = |line: &str| !line.chars().any(char::is_control);
@@ -226,7 +260,7 @@ mod tests {
             list.ends_with("\none of them: /admin/debug/maps/NAME?format=text\n"),
             "{list}"
         );
-        let one = one(&survey, group, &base);
+        let one = one(&survey, group, None, &base);
         let profile = "go tool pprof 'http://HOST/admin/debug/heap?map=a%20b'\n";
         assert!(one.ends_with(profile), "{one}");
     }
