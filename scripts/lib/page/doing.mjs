@@ -1,4 +1,6 @@
 // What several cases do.
+/** The example's leaking maps. */
+export const CASES = ['sessions', 'metrics', 'closures', 'field', 'callbacks'];
 export const NARROW = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
 export const DARK = { colorScheme: 'dark' };
 /** Both themes, each on a desk and on a telephone. */

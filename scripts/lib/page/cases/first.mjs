@@ -1,9 +1,7 @@
 // What is seen first, on every screen.
 import assert from 'node:assert/strict';
 
-import { DARK, NARROW, SCREENS, drawn, names, top, until } from '../doing.mjs';
-
-const CASES = ['sessions', 'metrics', 'closures', 'field', 'callbacks'];
+import { CASES, DARK, NARROW, SCREENS, drawn, names, top, until } from '../doing.mjs';
 
 export async function load({ page, say, service }) {
   await until(`${service.url}/debug/heap?format=sites`, (of) => of.sites.some((site) => site.function?.includes('create_session')));

@@ -12,6 +12,8 @@ import { arrange, enhance } from './table.js';
 const LIVE = 5;
 const SITES = 60;
 const LONGEST_PAUSE = 60;
+/** Polls take one part in so many of the server's time, at the most: a slow answer is asked for less often. */
+const SHARE = 150;
 
 const SECTIONS = ['state', 'memory', 'verdicts', 'maps', 'sites', 'more'];
 const TABLES = ['maps-table', 'sites-table'];
@@ -34,6 +36,8 @@ const poll = {
   paused: false,
   timer: null,
   failures: 0,
+  /** Seconds that the last answer took. */
+  took: 0,
   /** When the sites were last looked at. */
   sites: Date.now(),
   busy: false,
@@ -43,7 +47,10 @@ const poll = {
     if (this.busy || this.paused || document.hidden) return;
     this.busy = true;
     try {
-      put(await part('live'));
+      const begun = performance.now();
+      const live = await part('live');
+      this.took = (performance.now() - begun) / 1000;
+      put(live);
       if (Date.now() - this.sites >= SITES * 1000 || !byId('sites-table')) {
         this.sites = Date.now();
         put(await part('sites'));
@@ -63,7 +70,7 @@ const poll = {
   plan() {
     clearTimeout(this.timer);
     if (this.paused || document.hidden) return;
-    const pause = Math.min(LIVE * 2 ** this.failures, LONGEST_PAUSE);
+    const pause = Math.min(Math.max(LIVE * 2 ** this.failures, SHARE * this.took), LONGEST_PAUSE);
     this.timer = setTimeout(() => this.look(), pause * 1000);
   },
 };
