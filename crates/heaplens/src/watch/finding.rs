@@ -134,7 +134,9 @@ fn is_fresh(last: &Brief, verdict: &Verdict) -> bool {
     let Ok(age) = SystemTime::now().duration_since(last.taken_at) else {
         return false;
     };
-    let a_second = verdict.growth.map_or(0.0, |growth| growth.bytes_per_second.slope);
+    let a_second = verdict
+        .growth
+        .map_or(0.0, |growth| growth.bytes_per_second.slope);
     age <= FRESH && a_second * age.as_secs_f64() <= GREW * last.bytes as f64
 }
 
