@@ -60,7 +60,8 @@ def others(shares):
 
 def bars(results):
     rows = []
-    for key in ("off", "on", "stats", "on-fp", "unbounded"):
+    # The plain allocator once more shows what these means are worth.
+    for key in ("again", "off", "on", "stats", "on-fp", "unbounded"):
         allocator = results.allocator(key)
         for kind, bar in BARS.items():
             for case in results.cases:
