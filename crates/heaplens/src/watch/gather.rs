@@ -1,6 +1,7 @@
 //! What is alive at one moment, by the row that it was allocated in, and by who holds it.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Duration;
 
 use heaplens_alloc::holder::{Holder, Part};
@@ -20,9 +21,9 @@ pub(super) struct Row {
 /// All rows, by their number.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
-    pub(super) rows: HashMap<u32, Row>,
+    pub(super) rows: HashMap<u32, Row, Spread>,
     /// Bytes of a row that somebody holds as contents.
-    pub(super) held: HashMap<(u32, Holder), f64>,
+    pub(super) held: HashMap<(u32, Holder), f64, Spread>,
     pub(super) bytes: f64,
 }
 
@@ -43,6 +44,38 @@ impl Sums {
             sums.rows.entry(site).or_default().births = alloc.objects;
         });
         sums
+    }
+}
+
+/// Spreads numbers by a multiplication. They are the process's own, and nobody chooses them.
+pub(super) type Spread = BuildHasherDefault<Spreading>;
+
+/// See [`Spread`].
+#[derive(Debug, Default)]
+pub(super) struct Spreading(u64);
+
+impl Hasher for Spreading {
+    fn finish(&self) -> u64 {
+        // The upper bits depend on all that was written.
+        self.0.rotate_left(26)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u16(&mut self, number: u16) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(u64::from(number));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use heaplens_alloc::{Site, Snapshot, Stack};
 use heaplens_profile::{Profile, origin};
 
-use super::gather::Sums;
+use super::gather::{Spread, Sums};
 use super::place::Place;
 
 /// Frames that are looked at, from the allocator outwards.
@@ -22,7 +22,7 @@ pub(super) struct Sites {
     /// Call sites that are told apart; what comes after them belongs to none.
     most: usize,
     /// By row; `None` for those that cannot be named.
-    of_row: HashMap<u32, Option<u32>>,
+    of_row: HashMap<u32, Option<u32>, Spread>,
     places: Vec<Place>,
     /// By function and file.
     known: HashMap<(String, String), u32>,
@@ -42,7 +42,7 @@ impl Sites {
     pub(super) fn new(most: usize) -> Self {
         Sites {
             most,
-            of_row: HashMap::new(),
+            of_row: HashMap::default(),
             places: Vec::new(),
             known: HashMap::new(),
         }
