@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use heaplens_profile::origin::{self, Origin};
-use heaplens_profile::{Location, Profile, Sample};
+use heaplens_profile::{Location, Profile, Sample, place};
 
 use crate::cli::By;
 
@@ -92,6 +92,8 @@ pub(crate) fn ranked(
 struct Frame {
     row: usize,
     origin: Origin,
+    /// Function and line, if they are known.
+    line: Option<(usize, u32)>,
 }
 
 struct Rows<'a> {
@@ -145,6 +147,7 @@ impl<'a> Rows<'a> {
                 .stack(sample)
                 .filter(|frame| frame.origin == Origin::Program || frame.row == own)
                 .map(|frame| frame.row)
+                .chain([own])
                 .collect(),
             _ => self.stack(sample).map(|frame| frame.row).collect(),
         };
@@ -193,7 +196,26 @@ impl<'a> Rows<'a> {
                 break;
             }
         }
-        best.map_or_else(|| self.unknown(), |frame| frame.row)
+        match best {
+            Some(frame) => self.named(sample, frame),
+            None => self.unknown(),
+        }
+    }
+
+    /// The row of a frame; of a closure without a name one of the function around it.
+    fn named(&mut self, sample: &Sample, frame: Frame) -> usize {
+        let profile = self.profile;
+        let inner = frame
+            .line
+            .and_then(|of| Some((profile.functions.get(of.0)?, of.1)));
+        let named = inner.and_then(|(inner, line)| {
+            let outer = place::around(profile, sample, inner)?;
+            Some((
+                outer.name.clone(),
+                at_line(origin::short(&inner.file), line),
+            ))
+        });
+        named.map_or(frame.row, |(name, at)| self.row(name, at))
     }
 
     fn unknown(&mut self) -> usize {
@@ -220,13 +242,15 @@ impl<'a> Rows<'a> {
                     if path.is_empty() { "?" } else { path }.to_owned(),
                     String::new(),
                 ),
-                By::Site | By::Label(_) => {
-                    (function.name.clone(), place(origin::short(file), line.line))
-                }
+                By::Site | By::Label(_) => (
+                    function.name.clone(),
+                    at_line(origin::short(file), line.line),
+                ),
             };
             frames.push(Frame {
                 row: self.row(name, place),
                 origin: Origin::of(&function.name, file),
+                line: Some((line.function, line.line)),
             });
         }
         if frames.is_empty() {
@@ -238,6 +262,7 @@ impl<'a> Rows<'a> {
             frames.push(Frame {
                 row: self.row(name, String::new()),
                 origin: Origin::Program,
+                line: None,
             });
         }
         frames
@@ -262,7 +287,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-fn place(file: &str, line: u32) -> String {
+fn at_line(file: &str, line: u32) -> String {
     match (file, line) {
         ("", _) => String::new(),
         (file, 0) => file.to_owned(),

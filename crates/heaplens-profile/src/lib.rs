@@ -21,6 +21,7 @@
 //! | [`check`] | the rules of those who read profiles | no |
 //! | [`json`] | JSON with standard errors | no |
 //! | [`origin`] | which frames are the program's own code | no |
+//! | [`place`] | the line of the program that a stack is about | no |
 //! | [`sites`] | JSON by line of the program's own code | no |
 //! | [`tree`] | JSON of all stacks as a tree, compact | no |
 //! | [`flamegraph`] | interactive SVG, of one profile or of a difference | no |
@@ -59,6 +60,7 @@ mod named;
 mod names;
 pub mod offline;
 pub mod origin;
+pub mod place;
 pub mod pprof;
 pub mod proto;
 mod retained;
@@ -83,6 +85,7 @@ pub use model::{
     Function, Labels, Line, Location, NumberLabel, Profile, Sample, SampledCounts, ValueType,
     Variances,
 };
+pub use place::Place;
 pub use pprof::{DecodeError, DefaultType};
 pub use retained::{MAP_LABEL, RETAINED_KINDS};
 pub use site_id::{SiteId, SiteIdError, SiteIds};

@@ -30,7 +30,7 @@ use serde_json::{Map, Value, json};
 
 use crate::model::{Profile, Sample};
 use crate::origin::{self, Origin};
-use crate::rfc3339;
+use crate::{place, rfc3339};
 
 /// The name of this schema. The number changes if something is taken out or
 /// means something else; members may be added.
@@ -91,7 +91,8 @@ fn sites(profile: &Profile, type_index: usize) -> Vec<Site<'_>> {
         let line = origin::line(profile, &origins, sample);
         let place = line.and_then(|of| {
             let function = profile.functions.get(of.function)?;
-            Some((function.name.as_str(), function.file.as_str(), of.line))
+            let named = place::around(profile, sample, function).unwrap_or(function);
+            Some((named.name.as_str(), function.file.as_str(), of.line))
         });
         let next = sites.len();
         let index = *places.entry(place).or_insert(next);

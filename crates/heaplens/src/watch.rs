@@ -12,7 +12,6 @@ mod finding;
 mod follow;
 mod gather;
 mod links;
-mod place;
 mod room;
 mod sites;
 mod subject;
@@ -28,7 +27,7 @@ pub use changes::VerdictChange;
 pub(crate) use clock::Clock;
 pub(crate) use finding::{Fill, Finding};
 pub(crate) use follow::Follow;
-pub(crate) use place::Place;
+pub(crate) use heaplens_profile::Place;
 pub(crate) use tick::{Beat, tick};
 
 use crate::leaks::{Point, Series, State, Windows};

@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 
 use heaplens_alloc::{Site, Snapshot, Stack};
-use heaplens_profile::{Profile, origin};
+use heaplens_profile::{Place, Profile, origin};
 
 use super::gather::{Spread, Sums};
-use super::place::Place;
 
 /// Frames that are looked at, from the allocator outwards.
 const FRAMES: usize = 48;

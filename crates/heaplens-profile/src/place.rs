@@ -4,47 +4,47 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use heaplens_profile::origin::{self, Origin};
-use heaplens_profile::{Function, Profile, Sample};
+use crate::model::{Function, Profile, Sample};
+use crate::origin::{self, Origin};
 
 /// A function of the program, and where in it something is allocated.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
+pub struct Place {
     /// With its module, without closures and generic arguments.
-    pub(crate) function: String,
+    pub function: String,
     /// Empty if it is not known.
-    pub(crate) file: String,
+    pub file: String,
     /// 0 if it is not known.
-    pub(crate) line: u32,
+    pub line: u32,
 }
 
 impl Place {
     /// Of a symbolized sample, by what [`origin::origins`] says of the profile's functions.
     /// `None` if no frame of it has a name.
-    pub(crate) fn of(profile: &Profile, origins: &[Origin], sample: &Sample) -> Option<Self> {
+    pub fn of(profile: &Profile, origins: &[Origin], sample: &Sample) -> Option<Self> {
         let line = origin::line(profile, origins, sample)?;
         let function = profile.functions.get(line.function)?;
         let is_known = origins.get(line.function) > Some(&Origin::Pseudo);
-        let name = outer_name(profile, sample, function);
+        let named = around(profile, sample, function).unwrap_or(function);
         is_known.then(|| Place {
-            function: name.unwrap_or_else(|| plain(&function.name)),
+            function: plain(&named.name),
             file: function.file.clone(),
             line: line.line,
         })
     }
 
     /// The file from where its package begins; `None` if it is not known.
-    pub(crate) fn file(&self) -> Option<&str> {
+    pub fn file(&self) -> Option<&str> {
         (!self.file.is_empty()).then(|| origin::short(&self.file))
     }
 
     /// The line; `None` if it is not known.
-    pub(crate) fn line(&self) -> Option<u32> {
+    pub fn line(&self) -> Option<u32> {
         (self.line > 0).then_some(self.line)
     }
 
     /// As in `create_session at src/cases/sessions.rs:41`.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         let function = short(&self.function);
         match (&*self.file, self.line) {
             ("", _) => function.to_owned(),
@@ -55,16 +55,16 @@ impl Place {
 }
 
 /// The function around a closure that was inlined, of which line tables alone know its
-/// module: the next one further out, in the same file, that has a name of its own.
-fn outer_name(profile: &Profile, sample: &Sample, inner: &Function) -> Option<String> {
+/// module: the next one further out in the stack, in the same file, that has a name of its
+/// own. `None` for all other functions, and where there is none.
+pub fn around<'a>(profile: &'a Profile, sample: &Sample, inner: &Function) -> Option<&'a Function> {
     is_unnamed(inner).then_some(())?;
     let locations = sample.locations.iter();
     let locations = locations.filter_map(|at| profile.locations.get(*at));
     let lines = locations.flat_map(|location| &location.lines);
     let mut outer = lines.filter_map(|line| profile.functions.get(line.function));
-    outer
-        .find(|outer| outer.file == inner.file && !is_unnamed(outer))
-        .map(|outer| plain(&outer.name))
+    let found = outer.find(|outer| outer.file == inner.file && !is_unnamed(outer));
+    found.map(|found| &**found)
 }
 
 /// Whether it is a closure of which only the module is known: `svc::cases::sessions::{closure#0}`
@@ -162,7 +162,8 @@ fn short(function: &str) -> &str {
 mod tests {
     use std::sync::Arc;
 
-    use heaplens_profile::{ValueType, folded};
+    use crate::folded;
+    use crate::model::ValueType;
 
     use super::*;
 
