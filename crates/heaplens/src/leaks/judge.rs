@@ -74,14 +74,16 @@ impl Judge {
     }
 
     /// Whether the next [`look`](Judge::look) makes a judgement, and the subject grows, so
-    /// that it is worth to count [`Facts::cohorts`] for it. Some 100 ns.
+    /// that it is worth to count [`Facts::cohorts`] for it: not for a map that has never lost an
+    /// entry. Some 100 ns.
     pub fn wants_cohorts(&self, series: &Series) -> bool {
         let due = series.last().is_some_and(|(now, _)| self.is_due(now));
-        due && self
-            .windows
-            .spans()
-            .filter_map(|span| series.ends(span))
-            .any(|ends| self.may_grow(ends, &Facts::default()))
+        due && !self.keeps_all(series)
+            && self
+                .windows
+                .spans()
+                .filter_map(|span| series.ends(span))
+                .any(|ends| self.may_grow(ends, &Facts::default()))
     }
 
     /// Looks at the series as it is now. Makes a judgement if the last one is
@@ -91,11 +93,24 @@ impl Judge {
         if let Some((now, point)) = series.last()
             && self.is_due(now)
         {
+            let mut facts = *facts;
+            if self.keeps_all(series) {
+                facts.cohorts = None;
+            }
+            let facts = &facts;
             let looks = self.looks(series, facts);
             let next = self.judge(series, facts, now, point, looks);
             self.verdict = Some(next);
         }
         self.verdict()
+    }
+
+    /// Whether it is a map that has never lost an entry. Then counters tell all that there is
+    /// to know of how the old ones fare, and samples by age could only be wrong about it.
+    fn keeps_all(&self, series: &Series) -> bool {
+        let last = series.last();
+        let has_lost_none = last.is_some_and(|(_, of)| of.births > 0 && of.deaths == 0);
+        self.kind == Kind::Map && has_lost_none
     }
 
     fn is_due(&self, now: Duration) -> bool {

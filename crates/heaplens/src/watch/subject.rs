@@ -60,14 +60,6 @@ impl Subject {
         }
     }
 
-    /// Whether it is a map that has never lost an entry. Then counters tell all that there is
-    /// to know of how the old ones fare, and samples by age could only be wrong about it.
-    pub(super) fn keeps_all(&self) -> bool {
-        let last = self.series.last();
-        let has_lost_none = last.is_some_and(|(_, of)| of.births > 0 && of.deaths == 0);
-        self.judge.kind() == Kind::Map && has_lost_none
-    }
-
     /// Bytes that it takes, about.
     pub(super) fn bytes(&self) -> usize {
         // A judge has some 3 KiB of evidence for what grows.
@@ -133,32 +125,6 @@ mod tests {
         assert_eq!(point.bytes, 640, "what is known at the least");
         group.report.entries_unknown = 1;
         assert_eq!(point_of_map(&group), None);
-    }
-
-    #[test]
-    fn a_map_keeps_all_until_the_first_removal() {
-        let at = Duration::from_secs;
-        let mut point = Point {
-            entries: 10,
-            bytes: 1000,
-            births: 10,
-            deaths: 0,
-        };
-        let windows = Windows::demo();
-        let mut map = Subject::new(Kind::Map, &windows);
-        assert!(!map.keeps_all(), "nobody knows yet");
-        map.series.push(at(1), point);
-        assert!(map.keeps_all());
-        let mut site = Subject::new(Kind::Site, &windows);
-        site.series.push(at(1), point);
-        assert!(!site.keeps_all(), "an estimate");
-        (point.births, point.deaths) = (11, 1);
-        map.series.push(at(2), point);
-        assert!(!map.keeps_all());
-        (point.births, point.deaths) = (0, 0);
-        let mut probed = Subject::new(Kind::Map, &windows);
-        probed.series.push(at(1), point);
-        assert!(!probed.keeps_all(), "nobody counts");
     }
 
     #[test]

@@ -134,7 +134,6 @@ impl Watch {
     fn judge(&mut self, now: Instant, process: &Process) -> Vec<VerdictChange> {
         let subjects = self.maps.values().chain(self.by_site.values());
         let wanted: Vec<Owner> = subjects
-            .filter(|subject| !subject.keeps_all())
             .filter(|subject| subject.judge.wants_cohorts(&subject.series))
             .filter_map(|subject| subject.owner)
             .collect();

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::cohorts::Cohorts;
 use super::*;
 
 fn hours(hours: f64) -> u32 {
@@ -179,8 +180,8 @@ fn cohorts_are_wanted_only_of_what_grows() {
             let point = Point {
                 entries,
                 bytes: entries * 500,
-                births: entries,
-                deaths: 0,
+                births: entries + 1,
+                deaths: 1,
             };
             series.push(windows.tick() * tick as u32, point);
         }
@@ -232,4 +233,48 @@ proptest! {
         let many = Program::new(&scaled);
         prop_assert_eq!(one.states(hours(8.0)), many.states(hours(8.0)));
     }
+}
+
+#[test]
+fn samples_by_age_are_not_asked_of_a_map_that_never_lost_an_entry() {
+    let windows = Windows::standard();
+    let judge = Judge::new(Kind::Map, &windows);
+    let by_site = Judge::new(Kind::Site, &windows);
+    let mut series = Series::new(&windows);
+    assert!(!judge.keeps_all(&series), "nobody knows yet");
+    let point = |tick: u32, deaths| Point {
+        entries: u64::from(tick) * 100 - deaths,
+        bytes: u64::from(tick) * 50_000,
+        births: u64::from(tick) * 100,
+        deaths,
+    };
+    let ticks = hours(1.0);
+    for tick in 1..ticks {
+        series.push(windows.tick() * tick, point(tick, 0));
+    }
+    assert!(judge.keeps_all(&series) && !by_site.keeps_all(&series));
+    assert!(!judge.wants_cohorts(&series) && by_site.wants_cohorts(&series));
+    series.push(windows.tick() * ticks, point(ticks, 1));
+    assert!(!judge.keeps_all(&series) && judge.wants_cohorts(&series));
+    let mut probed = Series::new(&windows);
+    let uncounted = Point {
+        births: 0,
+        ..point(1, 0)
+    };
+    probed.push(windows.tick(), uncounted);
+    assert!(!judge.keeps_all(&probed), "nobody counts");
+}
+
+#[test]
+fn what_samples_by_age_say_of_a_map_that_keeps_all_changes_nothing() {
+    let program = Program::new(&|tick| u64::from(tick) * 100);
+    let nothing_old = Cohorts::new(&program.windows);
+    let told = Facts {
+        cohorts: Some(&nothing_old),
+        ..Facts::default()
+    };
+    let (_, with) = program.run(hours(12.0), &told);
+    let (_, without) = program.run(hours(12.0), &Facts::default());
+    assert_eq!(with, without);
+    assert_eq!(with.last().map(|last| last.1), Some(State::Leak));
 }
