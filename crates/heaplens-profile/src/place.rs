@@ -94,7 +94,7 @@ fn plain(name: &str) -> String {
     loop {
         let end = plain.rfind("::").filter(|at| {
             let last = plain.get(at + 2..).unwrap_or_default();
-            last.starts_with("{{") || last.starts_with("{closure") || last.is_empty()
+            last.starts_with('{') || last.is_empty()
         });
         match end {
             Some(end) => plain.truncate(end),
@@ -179,6 +179,8 @@ mod tests {
                 "create_session",
             ),
             ("svc::run::{closure#0}", "run"),
+            ("svc::run::{async_block#0}::{closure#1}", "run"),
+            ("svc::run::{async_fn#0}", "run"),
             ("svc::Table<K,V>::grow", "Table::grow"),
             (
                 "svc::Table<K, V>::grow::<alloc::alloc::Global>",

@@ -263,7 +263,8 @@ class View {
     const interval = this.tree.sample_interval_bytes;
     if (this.base) return 'Nothing of it changed between the two moments.';
     if (this.older || this.options.label) return 'Nothing is left of it: choose another age or label.';
-    return interval > 0 ? `Nothing is sampled yet: on average one block in ${bytes(interval)} is.` : 'Nothing is sampled: sampling is off.';
+    // A profile states a period of 1 where there is none.
+    return interval > 1 ? `Nothing is sampled yet: on average one block in ${bytes(interval)} is.` : 'Nothing is sampled: sampling is off.';
   }
 
   search(text) {

@@ -61,7 +61,7 @@ pub(in crate::ui) fn render(
     if shown.is_empty() {
         html.raw("<p class=\"empty\">");
         html.raw(match (sites.is_some(), installed) {
-            (true, _) => "Nothing of it is sampled yet: on average one block in 512 KiB is.",
+            (true, _) => "Nothing of it is sampled yet: small blocks rarely are, and none while sampling is off.",
             (false, true) => "Functions are still being named, which takes some seconds the first time. Reload, or see ",
             (false, false) => "Nothing is sampled in this program; see the first line.",
         });
