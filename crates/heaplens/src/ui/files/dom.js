@@ -77,7 +77,7 @@ function morphChildren(old, fresh) {
       continue;
     }
     if (found === at) at = at.nextSibling;
-    else old.insertBefore(found, at);
+    else move(old, found, at);
     morph(found, wanted);
   }
   while (at) {
@@ -85,6 +85,13 @@ function morphChildren(old, fresh) {
     at.remove();
     at = next;
   }
+}
+
+/** Browsers take the focus from what is moved. */
+function move(parent, child, before) {
+  const focused = child.contains(document.activeElement) ? document.activeElement : null;
+  parent.insertBefore(child, before);
+  focused?.focus({ preventScroll: true });
 }
 
 function isAlike(one, other) {
