@@ -234,7 +234,8 @@ impl Default for Limits {
         Limits {
             header: Duration::from_secs(5),
             request: Duration::from_secs(30),
-            connections: 32,
+            // A browser takes six for a page, and keeps them for a while.
+            connections: 128,
         }
     }
 }
