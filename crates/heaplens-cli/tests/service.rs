@@ -9,8 +9,9 @@ use common::{command, heaplens, heaplens_in};
 use heaplens::{Agent, TrackedHashMap};
 use heaplens_profile::pprof;
 
+/// Samples at its interval however slow the machine is: large blocks are certain, and exact.
 #[global_allocator]
-static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
+static ALLOC: heaplens::Alloc = heaplens::Alloc::new().max_overhead_ppm(0);
 
 /// Long enough to be sampled for certain.
 const BLOCK: usize = 16 << 20;

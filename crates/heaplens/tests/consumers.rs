@@ -17,8 +17,9 @@ use rules::parca::{self, Kind};
 use rules::raw::Raw;
 use rules::{Kept as _, format, pyroscope};
 
+/// Samples at its interval however slow the machine is: large blocks are certain, and exact.
 #[global_allocator]
-static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
+static ALLOC: heaplens::Alloc = heaplens::Alloc::new().max_overhead_ppm(0);
 
 /// Long enough that every third one or so is sampled.
 const BLOCK: usize = 200 << 10;

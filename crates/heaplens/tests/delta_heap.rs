@@ -11,8 +11,9 @@ use common::pprof::{comments, decode, has_negative, under};
 use common::{Over, agent, request};
 use heaplens::profile::proto::Profile;
 
+/// Samples at its interval however slow the machine is: large blocks are certain, and exact.
 #[global_allocator]
-static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
+static ALLOC: heaplens::Alloc = heaplens::Alloc::new().max_overhead_ppm(0);
 
 const HELD: i64 = 64 << 20;
 const PASSING: i64 = 8 << 20;

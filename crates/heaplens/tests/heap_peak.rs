@@ -10,8 +10,9 @@ use common::pprof::{comments, decode, under};
 use common::{PATIENCE, agent, get};
 use heaplens::profile::proto::Profile;
 
+/// Samples at its interval however slow the machine is: large blocks are certain, and exact.
 #[global_allocator]
-static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
+static ALLOC: heaplens::Alloc = heaplens::Alloc::new().max_overhead_ppm(0);
 
 #[inline(never)]
 fn swell() -> Vec<u8> {

@@ -12,8 +12,9 @@ use heaplens::Agent;
 use heaplens::profile::proto::Profile;
 use serde_json::Value;
 
+/// Samples at its interval however slow the machine is: large blocks are certain, and exact.
 #[global_allocator]
-static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
+static ALLOC: heaplens::Alloc = heaplens::Alloc::new().max_overhead_ppm(0);
 
 const HELD: usize = 32 << 20;
 

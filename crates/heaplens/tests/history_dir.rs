@@ -18,8 +18,9 @@ use heaplens::profile::proto::Profile;
 use nix::sys::resource::{Resource, setrlimit};
 use serde_json::Value;
 
+/// Samples at its interval however slow the machine is: large blocks are certain, and exact.
 #[global_allocator]
-static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
+static ALLOC: heaplens::Alloc = heaplens::Alloc::new().max_overhead_ppm(0);
 
 const HELD: usize = 32 << 20;
 const BYTES: i64 = HELD as i64;

@@ -10,8 +10,9 @@ use std::thread;
 use common::pprof::{comments, decode, has_negative, text, under};
 use common::{Over, agent, answers, connect, get};
 
+/// Samples at its interval however slow the machine is: large blocks are certain, and exact.
 #[global_allocator]
-static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
+static ALLOC: heaplens::Alloc = heaplens::Alloc::new().max_overhead_ppm(0);
 
 const HELD: usize = 64 << 20;
 
