@@ -187,16 +187,8 @@ impl<'a> Rows<'a> {
 
     /// The innermost frame of the program itself, or else of whatever says most.
     fn site(&mut self, sample: &Sample) -> usize {
-        let mut best: Option<Frame> = None;
-        for frame in self.stack(sample) {
-            if best.is_none_or(|best| frame.origin > best.origin) {
-                best = Some(frame);
-            }
-            if frame.origin == Origin::Program {
-                break;
-            }
-        }
-        match best {
+        let frames = self.stack(sample).map(|frame| (frame.origin, frame));
+        match origin::telling(frames) {
             Some(frame) => self.named(sample, frame),
             None => self.unknown(),
         }

@@ -60,11 +60,17 @@ pub fn origins(profile: &Profile) -> Vec<Origin> {
 pub fn line<'a>(profile: &'a Profile, origins: &[Origin], sample: &Sample) -> Option<&'a Line> {
     let locations = sample.locations.iter();
     let locations = locations.filter_map(|&at| profile.locations.get(at));
-    let mut best: Option<(Origin, &Line)> = None;
-    for line in locations.flat_map(|location| &location.lines) {
-        let origin = *origins.get(line.function)?;
-        if best.is_none_or(|best| origin > best.0) {
-            best = Some((origin, line));
+    let lines = locations.flat_map(|location| &location.lines);
+    telling(lines.filter_map(|line| Some((*origins.get(line.function)?, line))))
+}
+
+/// Of the frames of a stack, innermost first, the one that it is told by: the first of the
+/// program's own code, or else the first of those that say most.
+pub fn telling<T>(frames: impl IntoIterator<Item = (Origin, T)>) -> Option<T> {
+    let mut best: Option<(Origin, T)> = None;
+    for (origin, frame) in frames {
+        if best.as_ref().is_none_or(|best| origin > best.0) {
+            best = Some((origin, frame));
         }
         if origin == Origin::Program {
             break;

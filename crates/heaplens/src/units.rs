@@ -48,6 +48,12 @@ pub(crate) fn count(count: u64) -> String {
     grouped
 }
 
+/// A number that may be negative, to the nearest whole one: `-12`, `1,234`.
+pub(crate) fn signed(number: f64) -> String {
+    let sign = if number <= -0.5 { "-" } else { "" };
+    format!("{sign}{}", count(number.abs().round() as u64))
+}
+
 /// A count of things: `1 block`, `1,234 blocks`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };

@@ -190,7 +190,7 @@ impl Watch {
             .collect();
         sites.sort_by(|one, other| {
             let (one, other) = (one.1.judge.verdict(), other.1.judge.verdict());
-            one.by_concern(other).then(other.bytes.cmp(&one.bytes))
+            one.by_concern(other)
         });
         let named = sites.into_iter().filter_map(|(number, subject)| {
             let name = self.sites.place(number)?.name();

@@ -76,9 +76,11 @@ impl Verdict {
     }
 
     /// The order in which verdicts are shown: the worst state first, then the fastest growth
-    /// in bytes.
+    /// in bytes, then the largest.
     pub fn by_concern(&self, other: &Verdict) -> std::cmp::Ordering {
         let by_state = other.state.cmp(&self.state);
-        by_state.then(other.bytes_per_second().total_cmp(&self.bytes_per_second()))
+        by_state
+            .then(other.bytes_per_second().total_cmp(&self.bytes_per_second()))
+            .then(other.bytes.cmp(&self.bytes))
     }
 }

@@ -42,27 +42,41 @@ impl Html {
     /// A sentence in which names stand between backquotes; they are set in bold type.
     /// It ends with a full stop.
     pub(super) fn sentence(&mut self, text: &str) -> &mut Self {
-        for (index, part) in text.split('`').enumerate() {
-            if index % 2 == 1 {
-                self.raw("<b>").text(part).raw("</b>");
-            } else {
-                self.text(part);
-            }
-        }
+        self.quoting(text, "<b>", "</b>");
         let is_closed = text.ends_with(['.', '!', '?', ':']) || text.is_empty();
         self.raw(if is_closed { "" } else { "." })
     }
 
     /// A sentence in which code stands between backquotes.
     pub(super) fn advice(&mut self, text: &str) -> &mut Self {
+        self.quoting(text, "<code>", "</code>")
+    }
+
+    /// What stands between backquotes comes between these.
+    fn quoting(&mut self, text: &str, begin: &'static str, end: &'static str) -> &mut Self {
         for (index, part) in text.split('`').enumerate() {
             if index % 2 == 1 {
-                self.raw("<code>").text(part).raw("</code>");
+                self.raw(begin).text(part).raw(end);
             } else {
                 self.text(part);
             }
         }
         self
+    }
+
+    /// Names with what is known of each; what is not is left out.
+    pub(super) fn facts(
+        &mut self,
+        facts: impl IntoIterator<Item = (&'static str, Option<String>)>,
+    ) -> &mut Self {
+        self.raw("<dl class=\"facts\">");
+        for (name, value) in facts {
+            if let Some(value) = value {
+                self.raw("<div><dt>").raw(name).raw("</dt><dd>");
+                self.text(value).raw("</dd></div>");
+            }
+        }
+        self.raw("</dl>")
     }
 
     pub(super) fn into_string(self) -> String {

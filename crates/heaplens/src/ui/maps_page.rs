@@ -77,7 +77,7 @@ fn retained(html: &mut Html, of: &MapDocuments) {
 /// All other figures.
 fn more(html: &mut Html, of: &MapDocuments) {
     let map = &of.map;
-    html.raw("<section id=\"more\" class=\"panel\" aria-labelledby=\"more-h\"><h2 id=\"more-h\">In detail</h2>\n<div id=\"ages\"></div><dl class=\"facts\">");
+    html.raw("<section id=\"more\" class=\"panel\" aria-labelledby=\"more-h\"><h2 id=\"more-h\">In detail</h2>\n<div id=\"ages\"></div>");
     let figures = [
         ("Maps of this name", count(map, "/instances_count")),
         ("Largest one", count(map, "/entries_max_instance_count")),
@@ -96,14 +96,5 @@ fn more(html: &mut Html, of: &MapDocuments) {
         ("Cache misses", count(map, "/cache/misses_count")),
         ("Evicted", count(map, "/cache/evicted_count")),
     ];
-    for (name, value) in figures {
-        if let Some(value) = value {
-            html.raw("<div><dt>")
-                .raw(name)
-                .raw("</dt><dd>")
-                .text(value)
-                .raw("</dd></div>");
-        }
-    }
-    html.raw("</dl></section>\n");
+    html.facts(figures).raw("</section>\n");
 }

@@ -37,9 +37,7 @@ impl Finding {
     /// The worst first, then the fastest growth, then by size.
     fn by_concern(&self, other: &Finding) -> Ordering {
         let by_concern = self.verdict.by_concern(&other.verdict);
-        by_concern
-            .then(other.verdict.bytes.cmp(&self.verdict.bytes))
-            .then_with(|| self.name.cmp(&other.name))
+        by_concern.then_with(|| self.name.cmp(&other.name))
     }
 }
 

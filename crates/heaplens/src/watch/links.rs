@@ -13,14 +13,7 @@ impl Watch {
     /// The sites that fill the group of this name, by number.
     pub(super) fn sites_of(&self, name: &str, subject: &Subject) -> Vec<(u32, Link)> {
         let entries = troughs(subject, subject, true);
-        let held = |number: &u32| {
-            let size = self.sizes.get(number)?;
-            let of = size
-                .held
-                .iter()
-                .find(|(holder, _)| **holder == ("map", name));
-            Some(of.map_or(0.0, |of| *of.1))
-        };
+        let held = |number: &u32| Some(self.sizes.get(number)?.held_by_map(name));
         let sizes: Vec<(u32, Vec<f64>)> = self
             .by_site
             .iter()
@@ -52,11 +45,7 @@ impl Watch {
             .iter()
             .map(|(name, sizes)| Candidate {
                 sizes,
-                held: size.map(|size| {
-                    let mut held = size.held.iter();
-                    let of = held.find(|(holder, _)| **holder == ("map", *name));
-                    of.map_or(0.0, |of| *of.1)
-                }),
+                held: size.map(|size| size.held_by_map(name)),
             })
             .collect();
         let link = map_of(&bytes, &candidates)?;

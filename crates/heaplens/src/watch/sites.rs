@@ -37,6 +37,15 @@ pub(super) struct Size {
     pub(super) held: HashMap<(&'static str, &'static str), f64>,
 }
 
+impl Size {
+    /// Bytes of it that the group of maps of this name holds.
+    pub(super) fn held_by_map(&self, name: &str) -> f64 {
+        let mut held = self.held.iter();
+        let of = held.find(|(holder, _)| **holder == ("map", name));
+        of.map_or(0.0, |(_, bytes)| *bytes)
+    }
+}
+
 impl Sites {
     pub(super) fn new(most: usize) -> Self {
         Sites {

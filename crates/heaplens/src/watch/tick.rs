@@ -106,16 +106,16 @@ impl Watch {
     /// least where there are too many.
     fn choose_sites(&mut self) {
         let least = Rules::standard().least_bytes / 4.0;
-        let new: Vec<(u32, f64)> = self
+        let new: Vec<u32> = self
             .sizes
             .iter()
             .filter(|(number, size)| size.bytes >= least && !self.by_site.contains_key(number))
-            .map(|(number, size)| (*number, size.bytes))
+            .map(|(number, _)| *number)
             .collect();
-        for (number, _) in &new {
+        for number in new {
             let mut subject = Subject::new(Kind::Site, &self.windows);
-            subject.owner = Some(Owner::Place(*number));
-            self.by_site.insert(*number, subject);
+            subject.owner = Some(Owner::Place(number));
+            self.by_site.insert(number, subject);
         }
         let bytes = |number: &u32| self.sizes.get(number).map_or(0.0, |size| size.bytes);
         keep_largest(&mut self.by_site, self.room.sites, |number, _| {

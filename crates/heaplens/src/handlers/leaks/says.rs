@@ -1,7 +1,7 @@
 //! What came of each question, in words.
 
 use crate::leaks::{Gate, Kind, Reading};
-use crate::units::{bytes, count};
+use crate::units::{bytes, signed};
 
 /// One line without a full stop: what was found, and what would have been needed.
 pub(super) fn says(reading: &Reading, kind: Kind) -> String {
@@ -17,8 +17,8 @@ pub(super) fn says(reading: &Reading, kind: Kind) -> String {
         ),
         Gate::Entries => format!(
             "it gained {} entries, {} needed",
-            whole(value),
-            whole(needed)
+            signed(value),
+            signed(needed)
         ),
         Gate::Share if value.is_infinite() => "it was empty at the beginning".to_owned(),
         Gate::Share => format!(
@@ -70,11 +70,6 @@ pub(super) fn says(reading: &Reading, kind: Kind) -> String {
 
 fn percent(share: f64) -> String {
     format!("{:.0} %", 100.0 * share)
-}
-
-fn whole(number: f64) -> String {
-    let sign = if number <= -0.5 { "-" } else { "" };
-    format!("{sign}{}", count(number.abs().round() as u64))
 }
 
 #[cfg(test)]

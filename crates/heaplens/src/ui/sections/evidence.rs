@@ -112,8 +112,7 @@ fn value(gate: Gate, value: f64) -> String {
         Gate::Alive if value.is_infinite() => "only late".to_owned(),
         _ if value.is_infinite() => "never".to_owned(),
         Gate::Trend => format!("{value:.1}"),
-        Gate::Entries if value < 0.0 => format!("-{}", units::count(-value.round() as u64)),
-        Gate::Entries => units::count(value.round() as u64),
+        Gate::Entries => units::signed(value),
         Gate::Bytes | Gate::Plateau => units::bytes(value),
         Gate::Share | Gate::Alive | Gate::NearTop | Gate::Survivors | Gate::Retention => {
             format!(

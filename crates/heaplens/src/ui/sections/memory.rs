@@ -119,12 +119,11 @@ fn estimated(
 fn profiler(html: &mut Html, memstats: &Value) {
     let of = |name: &str| format!("/heaplens/{name}");
     let mut parts: Vec<String> = Vec::new();
-    match number(memstats, &of("sample_interval_bytes")) {
-        Some(0.0) => parts.push("sampling is off".to_owned()),
-        _ => parts.extend(
-            bytes(memstats, &of("sample_interval_bytes"))
-                .map(|interval| format!("one sample in {interval}")),
-        ),
+    if let Some(interval) = number(memstats, &of("sample_interval_bytes")) {
+        parts.push(match interval {
+            0.0 => "sampling is off".to_owned(),
+            _ => format!("one sample in {}", units::bytes(interval)),
+        });
     }
     if let Some(live) = count(memstats, &of("live_samples_count")) {
         parts.push(format!("{live} live samples"));

@@ -202,17 +202,7 @@ fn facts(html: &mut Html, told: &Told) {
         ("Dropping frees", told.retained.and_then(freed)),
         ("Limit in", verdict.seconds_to_limit.and_then(lasting)),
     ];
-    html.raw("<dl class=\"facts\">");
-    for (name, value) in known {
-        if let Some(value) = value {
-            html.raw("<div><dt>")
-                .raw(name)
-                .raw("</dt><dd>")
-                .text(value)
-                .raw("</dd></div>");
-        }
-    }
-    html.raw("</dl>\n");
+    html.facts(known).raw("\n");
 }
 
 /// A rate of so much a second as one of a minute, with the ends of its interval where that
