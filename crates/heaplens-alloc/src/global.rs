@@ -199,7 +199,8 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
 // registers. The arguments come in the order in which the compiler's allocator
 // shims have them in registers, the allocator last, so that the common path
 // need not move them. Each case has a function of its own: the compiler would
-// join tests that lead to one place into more instructions.
+// join tests that lead to one place into more instructions. All are said to
+// be cold, though some are not: so no jump is taken on the common path.
 
 /// # Safety
 /// `size` and `align` must be a valid layout.
@@ -236,6 +237,7 @@ unsafe fn alloc_zeroed<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A
 
 /// An address of 8 mod 16: sampled, or a block of at most eight bytes. In a what-if
 /// child any address.
+#[cold]
 #[inline(never)]
 unsafe fn dealloc_odd<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
     // SAFETY: by the caller's promise.
@@ -248,7 +250,7 @@ unsafe fn dealloc_odd<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, t
     }
 }
 
-/// A block at an address that is odd and marked. In a what-if child any block.
+/// A block that may have been sampled. In a what-if child any block.
 #[cold]
 #[inline(never)]
 unsafe fn dealloc_marked<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
@@ -262,7 +264,9 @@ unsafe fn dealloc_marked<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize
     }
 }
 
-/// An alignment above eight.
+/// # Safety
+/// As for `GlobalAlloc::dealloc`; the alignment must be above eight.
+#[cold]
 #[inline(never)]
 unsafe fn dealloc_aligned<A: GlobalAlloc>(
     ptr: *mut u8,
@@ -272,10 +276,12 @@ unsafe fn dealloc_aligned<A: GlobalAlloc>(
 ) {
     // SAFETY: by the caller's promise.
     unsafe {
+        // Here and in the inner allocator there is nothing to be asked of it.
+        std::hint::assert_unchecked(align > 8);
         // The mark first: it is the same test for all sizes, and a large block
         // that bears it by chance is looked up all the same.
         if tag::is_marked(ptr, size, align) {
-            record::dealloc(&this.inner, ptr, layout(size, align));
+            dealloc_marked(ptr, size, align, this);
         } else if tag::bears_mark(size, align) {
             this.inner.dealloc(ptr, layout(size, align));
         } else {
@@ -285,18 +291,20 @@ unsafe fn dealloc_aligned<A: GlobalAlloc>(
 }
 
 /// A block that bears no mark whether it was sampled or not.
+#[cold]
 #[inline(never)]
 unsafe fn dealloc_large<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
     // SAFETY: by the caller's promise.
     unsafe {
         if filter::UNMARKED.may_hold(ptr.addr()) {
-            record::dealloc(&this.inner, ptr, layout(size, align));
+            dealloc_marked(ptr, size, align, this);
         } else {
             this.inner.dealloc(ptr, layout(size, align));
         }
     }
 }
 
+#[cold]
 #[inline(never)]
 unsafe fn realloc_other<A: GlobalAlloc>(
     ptr: *mut u8,

@@ -14,8 +14,10 @@ pub struct Jemalloc;
 
 // Every block of jemalloc's is aligned to 8, and to 16 if it has 16 bytes or
 // more. So its plain entry points serve alignments up to 8 whatever the size:
-// one test on the common path. All else is out of line, with the arguments in
-// the order in which the compiler's allocator shims have them in registers.
+// one test on the common path, where no jump is taken: that is a cycle of some
+// fifteen. All else is out of line, with the arguments in the order in which the
+// compiler's allocator shims have them in registers; said to be cold, so that it is
+// the jump to there that is taken.
 
 // SAFETY: jemalloc's functions keep the contracts of their manual: aligned,
 // disjoint blocks, null on failure, sized deallocation with the size and
@@ -70,7 +72,8 @@ unsafe impl GlobalAlloc for Jemalloc {
 // raised to 16: both sides of a block's life raise it, so that they agree on its
 // size class.
 
-#[inline(never)]
+#[cold]
+#[inline]
 unsafe fn aligned_alloc(size: usize, align: usize) -> *mut u8 {
     // SAFETY: the size is not zero, the alignment a power of two.
     unsafe {
@@ -83,7 +86,8 @@ unsafe fn aligned_alloc(size: usize, align: usize) -> *mut u8 {
     .cast()
 }
 
-#[inline(never)]
+#[cold]
+#[inline]
 unsafe fn aligned_alloc_zeroed(size: usize, align: usize) -> *mut u8 {
     // SAFETY: the size is not zero, the alignment a power of two.
     unsafe {
@@ -96,7 +100,7 @@ unsafe fn aligned_alloc_zeroed(size: usize, align: usize) -> *mut u8 {
     .cast()
 }
 
-#[inline(never)]
+#[inline]
 unsafe fn aligned_dealloc(ptr: *mut u8, size: usize, align: usize) {
     // SAFETY: allocated with this size and alignment.
     unsafe {
@@ -108,7 +112,8 @@ unsafe fn aligned_dealloc(ptr: *mut u8, size: usize, align: usize) {
     }
 }
 
-#[inline(never)]
+#[cold]
+#[inline]
 unsafe fn aligned_realloc(ptr: *mut u8, _size: usize, align: usize, new_size: usize) -> *mut u8 {
     // SAFETY: a live block of jemalloc's; the new size is not zero.
     unsafe {

@@ -9,18 +9,20 @@
 //! | block | sampled ones are at | a free looks up if |
 //! |---|---|---|
 //! | align ≤ 8, 8 < size < 4 KiB | 8 mod 16, inside a block 8 bytes larger | `ptr & 8` |
-//! | align ≤ 8, size ≤ 8 | a page's start + 8 | `ptr & 4095 == 8` |
+//! | align ≤ 8, size ≤ 8 | a page's last 8 bytes | `ptr & 4095 == 4088` |
 //! | 8 < align < 4 KiB, size < 4 KiB | a page's start + align | `ptr & 4095 == align` |
 //! | size or align ≥ 4 KiB | where the inner allocator puts it | [`crate::filter`] says so |
 //!
 //! Large blocks stay as the inner allocator lays them out, so that they grow in
-//! place as they would without the profiler. A page's start itself would be no
-//! good mark: it is where allocators put the first, most used block of a page.
+//! place as they would without the profiler. A page's start, or the 8 bytes after, would
+//! be no good mark: it is where allocators put the first, most used blocks of a page.
 
 use std::alloc::Layout;
 
 const PAGE: usize = 4096;
 const OFFSET: usize = 8;
+/// Where in a page the smallest blocks are put.
+const LAST: usize = PAGE - OFFSET;
 
 /// How a sampled block lies in the memory that the inner allocator gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub(crate) enum Shape {
     Plain = 0,
     /// 8 bytes into a 16-aligned block.
     Offset = 1,
-    /// 8 bytes, or its alignment, into a page-aligned block.
+    /// In a page-aligned block: in the last 8 bytes of the page, or its alignment into it.
     Page = 2,
 }
 
@@ -59,7 +61,8 @@ impl Shape {
         match self {
             Shape::Plain => 0,
             Shape::Offset => OFFSET,
-            Shape::Page => align.max(OFFSET),
+            Shape::Page if align > 8 => align,
+            Shape::Page => LAST,
         }
     }
 
@@ -120,7 +123,7 @@ pub(crate) fn is_marked(ptr: *const u8, size: usize, align: usize) -> bool {
     if align > 8 {
         in_page == align
     } else {
-        size > 8 || in_page == OFFSET
+        size > 8 || in_page == LAST
     }
 }
 
@@ -128,8 +131,8 @@ pub(crate) fn is_marked(ptr: *const u8, size: usize, align: usize) -> bool {
 /// what-if child: there it is true. So the one test does for both.
 #[inline(always)]
 pub(crate) fn is_odd_and_marked(ptr: *const u8, size: usize, odd: usize) -> bool {
-    // An address with the bit of 8 is in no page below 8.
-    size > 8 || ptr.addr() & (PAGE - 1) <= odd
+    // The last 8 bytes of a page are those that are less than 8 from its last one.
+    size > 8 || !ptr.addr() & (PAGE - 1) < odd
 }
 
 #[cfg(test)]
