@@ -12,6 +12,7 @@ import contention
 import footprint
 import intervals
 import machine
+import pairs
 import plots
 from building import Builder
 from counting import count_all, wanted
@@ -100,6 +101,8 @@ def measure(options, builder):
                for (key, workload), reason in uncounted.items()}
     if not options.quick and plain and on:
         raw["callgrind"] = callgrind(options.root)
+        say("measuring pairs in one process")
+        raw["pairs"] = pairs.measure(options.root, options.target, say)
         say("measuring threads")
         raw["contention"] = contention.measure(builder, plain, on, rounds, say)
         say("measuring its own memory")

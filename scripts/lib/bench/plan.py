@@ -51,6 +51,8 @@ class Case:
     kind: str
     unit: str
     what: str = ""
+    # How often it is run in a round: more than once if it is short.
+    turns: int = 1
 
     @property
     def key(self):
@@ -149,15 +151,16 @@ ALLOCATORS = [
 QUICK_ALLOCATORS = ["jemalloc", "again", "off", "on", "unbounded", "on64k", "jemalloc-prof"]
 
 
-def cases(workload, count, kind, unit, what, threads):
-    return [Case(workload, number, count, kind, unit, what) for number in threads]
+def cases(workload, count, kind, unit, what, threads, turns=1):
+    return [Case(workload, number, count, kind, unit, what, turns) for number in threads]
 
 
 SINGLE = [1]
 BOTH = sorted({1, CORES})
 
 CASES = [
-    *cases("pair64", 20_000_000, "stress", "pair", "64 bytes, allocated and freed", BOTH),
+    *cases("pair64", 20_000_000, "stress", "pair", "64 bytes, allocated and freed", BOTH,
+           turns=3),
     *cases("lifo", 30_000, "stress", "batch",
            "batches of 256 blocks of 8 to 4096 bytes, log-uniform, last in first out", BOTH),
     *cases("fifo", 30_000, "stress", "batch", "the same, first in first out", BOTH),
@@ -187,6 +190,9 @@ COUNTED_ALLOCATORS = ["jemalloc", "off", "unbounded", "stats", "jemalloc-fp", "o
                       "jemalloc-prof"]
 # Only these for the rest.
 COUNTED_FOR_ALL = ["pair64", "json"]
+
+# In which a pair is measured.
+ORDERS = 6
 
 INTERVALS = [64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20]
 HELD = [(10_000_000, 100), (100_000_000, 40), (1_000_000_000, 12)]

@@ -4,6 +4,7 @@ from collections import Counter
 
 import contention
 import footprint
+import pairs
 from plan import BUILDS
 from results import Results
 from tables import number, percent, ratio, seconds, size, table
@@ -24,7 +25,7 @@ def markdown(raw, plots, pictures):
     results = Results(raw)
     parts = [head(results), bars(results)]
     parts += [section(results, kind, plots, pictures) for kind in ("application", "stress")]
-    parts += [peers(results), service(results), instructions(results), contention.section(results.raw.get("contention")), memory(results),
+    parts += [pairs.section(raw.get("pairs")), peers(results), service(results), instructions(results), contention.section(results.raw.get("contention")), memory(results),
               footprint.section(results.raw.get("footprint")), absolute(results), intervals(results, plots, pictures), failures(results),
               method(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -82,6 +83,11 @@ def bars(results):
         lines += ["", "Where the noise hides the answer, instructions decide. Those of Heaplens at "
                   "512 KiB, without a bound on its time, against plain tikv-jemallocator: "
                   f"{', '.join(counted)}."]
+    if results.raw.get("pairs"):
+        pair = pairs.means(results.raw["pairs"])["pair64"]
+        lines += ["", "A pair of 64 bytes beside a plain one in the same process (see below) takes "
+                  f"{pair['off'][0]:.3f} × its time with sampling off, {pair['on'][0]:.3f} × with "
+                  "sampling on."]
     return "\n".join(lines)
 
 
@@ -356,7 +362,8 @@ def method(results):
     return "\n".join([
         "## How it was measured", "",
         "Each round runs every workload under every allocator, one process each, one directly "
-        "after another and each round starting with another one. A process measures itself from "
+        "after another and each round starting with another one; `pair64` three times, for it is "
+        "short. A process measures itself from "
         "when its data are made and an eighth of the work was done, which is not counted: "
         "`getrusage` for CPU time, `VmHWM` for memory. It also says what its allocator is: whether "
         "a profiler is compiled in and active, and at which interval; a run that does not say what "

@@ -13,7 +13,8 @@ class Results:
                          for key, reason in raw["failures"].items()}
         self.by_key, self.ratios = {}, {}
         for run in raw["runs"]:
-            self.by_key.setdefault((run["allocator"], run["case"]), {})[run["round"]] = run
+            turn = (run["round"], run.get("turn", 0))
+            self.by_key.setdefault((run["allocator"], run["case"]), {})[turn] = run
         present = {allocator for allocator, _ in self.by_key}
         self.allocators = [one for one in ALLOCATORS if one.key in present]
         self.cases = [one for one in CASES if any(case == one.key for _, case in self.by_key)]
@@ -22,10 +23,10 @@ class Results:
         return next((one for one in self.allocators if one.key == key), None)
 
     def values(self, allocator, case, figure, unit=True):
-        """By round: the figure, for a unit of work if it grows with that."""
+        """By round and turn: the figure, for a unit of work if it grows with that."""
         runs = self.by_key.get((allocator, case.key), {})
-        return {number: picked(run, figure) / (case.units(run["count"]) if unit else 1)
-                for number, run in sorted(runs.items())}
+        return {turn: picked(run, figure) / (case.units(run["count"]) if unit else 1)
+                for turn, run in sorted(runs.items())}
 
     def median(self, allocator, case, figure, unit=True):
         values = self.values(allocator, case, figure, unit)
@@ -47,10 +48,10 @@ class Results:
     def compared(self, allocator, case, figure, unit):
         own = self.values(allocator.key, case, figure, unit)
         base = self.values(allocator.base, case, figure, unit)
-        rounds = sorted(own.keys() & base.keys())
-        if not rounds or not all(base[number] for number in rounds):
+        turns = sorted(own.keys() & base.keys())
+        if not turns or not all(base[turn] for turn in turns):
             return None
-        return compare([own[number] for number in rounds], [base[number] for number in rounds])
+        return compare([own[turn] for turn in turns], [base[turn] for turn in turns])
 
     def mean_ratio(self, allocator, kind):
         """Geometric mean of the ratios of the cases of that kind."""

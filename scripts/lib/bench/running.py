@@ -43,8 +43,8 @@ def check_state(allocator, state):
 
 
 class Rounds:
-    """Each round runs every case under every allocator; the allocators of a case come one after
-    the other, each round another one first."""
+    """Each round runs every case under every allocator, short ones in several turns; the allocators
+    of a case come one after the other, each time another one first."""
 
     def __init__(self, builder, allocators, cases, rounds, say):
         self.builder, self.allocators, self.cases = builder, allocators, cases
@@ -55,12 +55,13 @@ class Rounds:
         for number in range(self.rounds):
             start = time.monotonic()
             for index, case in enumerate(self.cases):
-                for allocator in rotated(self.allocators, number + index):
-                    self.once(number, case, allocator)
+                for turn in range(case.turns):
+                    for allocator in rotated(self.allocators, number + index + turn):
+                        self.once(number, turn, case, allocator)
             self.say(f"round {number + 1} of {self.rounds}: {time.monotonic() - start:.0f} s")
         return self
 
-    def once(self, number, case, allocator):
+    def once(self, number, turn, case, allocator):
         if (allocator.key, case.key) in self.failures:
             return
         count = max(1, round(case.count * allocator.share))
@@ -72,7 +73,7 @@ class Rounds:
             self.say(f"{allocator.key} on {case.key}: {failed}")
             return
         self.runs.append({"allocator": allocator.key, "case": case.key, "round": number,
-                          **measured})
+                          "turn": turn, **measured})
 
 
 def rotated(things, by):

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import contention
 import footprint
 import machine
+import pairs
 import plots
 from plan import ALLOCATORS, BUILDS, CASES, QUICK_ALLOCATORS, QUICK_CASES
 from report import markdown, others
@@ -64,6 +65,16 @@ class Sections(unittest.TestCase):
         self.assertIn("40.0 bytes for each live sample and – bytes", written)
         self.assertIn("| 512 KiB | 1,203 | 65 | 3 MiB | 16 MiB | 7 | 640 MiB |", written)
         self.assertEqual(footprint.section(None), "")
+
+
+    def test_pairs_are_the_mean_of_the_orders(self):
+        orders = [[{"pair": "pair64", "nanos": 4.0, "off": 0.96, "on": ratio}]
+                  for ratio in (1.0, 1.21)]
+        written = pairs.section(orders)
+        self.assertIn("linked in 2 orders", written)
+        self.assertIn("| pair64 | 4.00 ns | 0.960 (0.96–0.96) | 1.100 (1.00–1.21) |", written)
+        self.assertIn("the linker's own", pairs.section(orders[:1]))
+        self.assertEqual(pairs.section([]), "")
 
 
 class Statistics(unittest.TestCase):
@@ -141,6 +152,12 @@ class Report(unittest.TestCase):
         alone = neighbours.shares()
         self.assertLessEqual(sum(alone.values()), 1.0001)
         self.assertTrue(all(share >= 0 for share in alone.values()))
+
+    def test_turns_of_a_round_are_each_compared(self):
+        raw = results({"jemalloc": 1.0, "on": 1.0}, rounds=2)
+        again = [run | {"turn": 1, "cpu": 2 * run["cpu"]} for run in raw["runs"]]
+        read = Results(raw | {"runs": raw["runs"] + again})
+        self.assertEqual(read.ratio(read.allocator("on"), read.cases[0])["rounds"], 4)
 
     def test_the_report_and_the_plots_are_made_of_the_results(self):
         with tempfile.TemporaryDirectory() as directory:
