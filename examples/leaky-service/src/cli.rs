@@ -39,7 +39,7 @@ pub struct Cli {
     fixed: bool,
 
     /// Judges growth within minutes in place of hours: a leak is found within six minutes, at
-    /// /debug/leaks on the admin port. Samples each 64 KiB in place of 512, unless the
+    /// /debug/leaks on the admin port. Samples each 16 KiB in place of 512, unless the
     /// environment states an interval
     #[arg(long)]
     pub demo_windows: bool,

@@ -15,7 +15,7 @@ use leaky_service::shutdown;
 static ALLOC: heaplens::Alloc = heaplens::Alloc::new();
 
 /// Mean bytes between samples where growth is judged within minutes.
-const DEMO_INTERVAL: u64 = 64 * 1024;
+const DEMO_INTERVAL: u64 = 16 * 1024;
 
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
