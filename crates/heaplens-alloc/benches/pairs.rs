@@ -8,7 +8,7 @@
 //!
 //! `cargo bench -p heaplens-alloc --bench pairs` prints, for each kind of pair, the median of the
 //! ratios of neighbouring stretches with its 95 % confidence interval: with sampling off, and at
-//! the default interval and bound. `-- pair64 batches`: only these; `-- --json`: a line of JSON for
+//! the default interval and bound. `-- pair64 fifo`: only these; `-- --json`: a line of JSON for
 //! each.
 
 use std::alloc::{GlobalAlloc, Layout};
@@ -133,10 +133,10 @@ fn grown(of: Shims, count: usize) {
     }
 }
 
-/// Batches of 256 blocks of 16 to 1024 bytes, last in first out.
-#[inline(never)]
-fn batches(of: Shims, count: usize) {
-    const BATCH: usize = 256;
+const BATCH: usize = 256;
+
+/// Batches of blocks of 16 to 1024 bytes, freed in this order.
+fn batches(of: Shims, count: usize, order: fn(usize) -> usize) {
     let size = |at: usize| 16 << (at % 7);
     let mut blocks = [std::ptr::null_mut(); BATCH];
     for _ in 0..count.div_ceil(BATCH) {
@@ -144,23 +144,36 @@ fn batches(of: Shims, count: usize) {
             // SAFETY: a valid layout; freed below.
             *block = unsafe { of.obtain(size(at), 8) };
         }
-        for (at, block) in blocks.iter().enumerate().rev() {
-            // SAFETY: it was allocated so above, and is freed once.
-            unsafe { (of.dealloc)(*block, size(at), 8) };
+        for at in (0..BATCH).map(order) {
+            // SAFETY: it was allocated so above, and is freed once: an order has each once.
+            unsafe { (of.dealloc)(blocks[at], size(at), 8) };
         }
     }
 }
 
+/// Last in, first out.
+#[inline(never)]
+fn lifo(of: Shims, count: usize) {
+    batches(of, count, |at| BATCH - 1 - at);
+}
+
+/// First in, first out.
+#[inline(never)]
+fn fifo(of: Shims, count: usize) {
+    batches(of, count, |at| at);
+}
+
 type Work = fn(Shims, usize);
 
-const WORK: [(&str, Work); 7] = [
+const WORK: [(&str, Work); 8] = [
     ("pair8", pairs::<8, 8>),
     ("pair64", pairs::<64, 8>),
     ("aligned64", pairs::<64, 16>),
     ("zeroed64", zeroed),
     ("grown64", grown),
     ("pair8k", pairs::<8192, 8>),
-    ("batches", batches),
+    ("lifo", lifo),
+    ("fifo", fifo),
 ];
 
 /// Nanoseconds for one of so many.
