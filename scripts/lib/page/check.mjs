@@ -6,6 +6,7 @@ import path from 'node:path';
 
 import { Browser } from './browser.mjs';
 import { cases } from './cases.mjs';
+import { until } from './doing.mjs';
 import { start, startLarge } from './service.mjs';
 
 const [modules, chromium, program, largeProgram, pictures, ...only] = process.argv.slice(2);
@@ -67,6 +68,8 @@ const lane = async () => {
 };
 
 try {
+  // What cases look for by name has been sampled.
+  await until(`${service.url}/debug/heap?format=sites`, (of) => of.sites.some((site) => site.function?.includes('create_session')));
   await Promise.all([lane(), lane(), lane()]);
   for (const [name, act] of wanted) if (ALONE.includes(name)) await run(name, act);
 } finally {

@@ -1,10 +1,9 @@
 // What is seen first, on every screen.
 import assert from 'node:assert/strict';
 
-import { CASES, DARK, NARROW, SCREENS, drawn, names, top, until } from '../doing.mjs';
+import { CASES, DARK, NARROW, SCREENS, drawn, names, top } from '../doing.mjs';
 
-export async function load({ page, say, service }) {
-  await until(`${service.url}/debug/heap?format=sites`, (of) => of.sites.some((site) => site.function?.includes('create_session')));
+export async function load({ page, say }) {
   const view = await page('/debug/');
   assert.match(await view.locator('#state h1').innerText(), /\S/);
   const maps = await names(view, 'maps-table');
