@@ -62,12 +62,16 @@ def ratios(results, kind):
     highest = max(2.0, *(compared["median"] for *_, compared in dots)) * 1.05
     scale = Logarithmic(0.8, highest, 110, WIDTH - 20)
     parts = legend([(one.label, COLOURS[one.key]) for one in allocators])
+    told = []
     for tick in (0.8, 1, 1.25, 1.5, 2, 3, 5, 10, 20, 50):
         if tick <= highest:
             x = scale(tick)
             kind_ = "one" if tick == 1 else "grid"
             parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{bottom}" class="{kind_}"/>')
-            parts.append(text(x, bottom + 16, f"{tick:g} ×", "middle", "light"))
+            # A word is some 35 wide; 1 has the first right to its place.
+            if tick == 1 or all(abs(x - scale(other)) > 40 for other in (1, *told)):
+                parts.append(text(x, bottom + 16, f"{tick:g} ×", "middle", "light"))
+                told.append(tick)
     for row, case in enumerate(cases):
         parts.append(text(100, top + step * row + 17, case.label, "end"))
     # Heaplens last, on top.
