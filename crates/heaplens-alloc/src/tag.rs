@@ -197,6 +197,15 @@ mod tests {
         }
     }
 
+    /// Allocators hand them out first.
+    #[test]
+    fn the_first_blocks_of_a_page_are_not_looked_up() {
+        for block in (0..PAGE / 2).step_by(16) {
+            let ptr = std::ptr::without_provenance(7 * PAGE + block + OFFSET);
+            assert!(!is_odd_and_marked(ptr, 8, OFFSET), "{block}");
+        }
+    }
+
     #[test]
     fn sizes_near_the_maximum_do_not_overflow() {
         let layout = Layout::from_size_align(isize::MAX as usize, 1).expect("the largest layout");
