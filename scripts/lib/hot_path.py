@@ -10,7 +10,6 @@ On the common path none of the four may take a jump before the one to jemalloc: 
 costs a cycle, of some fifteen for a pair. So what is straight on must lead there.
 """
 
-import collections
 import re
 import subprocess
 import sys
@@ -107,18 +106,17 @@ def main(program):
     everything = reached(graph, starts)
     if not any(FORBIDDEN.search(name) for name in everything):
         sys.exit(f"{program}: no panic in the walk of a stack either: is the call graph whole?")
-    faults = [f"an allocation may reach {way(seen, name)}"
-              for seen in [reached(graph, starts, stop=CATCHES)]
+    seen = reached(graph, starts, stop=CATCHES)
+    panics = [f"an allocation may reach {way(seen, name)}"
               for name in seen if FORBIDDEN.search(name)]
-    print(f"{len(reached(graph, starts, stop=CATCHES))} functions reached, "
-          f"{len(faults)} of them may panic")
+    print(f"{len(seen)} functions reached, {len(panics)} of them may panic")
     ends = {name: end_of_common_path(found[name], entries) for name in starts}
     jumps = [f"{name} jumps before it comes to jemalloc: to {end}"
              for name, end in ends.items() if not JEMALLOC.fullmatch(end or "")]
     print(f"{len(ends) - len(jumps)} of {len(ends)} come to jemalloc without a jump")
-    for fault in faults + jumps:
+    for fault in panics + jumps:
         print(fault)
-    sys.exit(1 if faults or jumps else 0)
+    sys.exit(1 if panics or jumps else 0)
 
 
 if __name__ == "__main__":

@@ -264,8 +264,10 @@ unsafe fn dealloc_marked<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize
     }
 }
 
+/// An alignment above eight.
+///
 /// # Safety
-/// As for `GlobalAlloc::dealloc`; the alignment must be above eight.
+/// As for `GlobalAlloc::dealloc`, and it must be one.
 #[cold]
 #[inline(never)]
 unsafe fn dealloc_aligned<A: GlobalAlloc>(
@@ -276,7 +278,7 @@ unsafe fn dealloc_aligned<A: GlobalAlloc>(
 ) {
     // SAFETY: by the caller's promise.
     unsafe {
-        // Here and in the inner allocator there is nothing to be asked of it.
+        // So that neither the mark's test nor the inner allocator asks it again.
         std::hint::assert_unchecked(align > 8);
         // The mark first: it is the same test for all sizes, and a large block
         // that bears it by chance is looked up all the same.

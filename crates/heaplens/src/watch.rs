@@ -189,8 +189,8 @@ impl Watch {
             .map(|(of, subject)| (*of, subject))
             .collect();
         sites.sort_by(|one, other| {
-            let (one, other) = (one.1.judge.verdict(), other.1.judge.verdict());
-            one.by_concern(other)
+            let verdict = other.1.judge.verdict();
+            one.1.judge.verdict().by_concern(verdict)
         });
         let named = sites.into_iter().filter_map(|(number, subject)| {
             let name = self.sites.place(number)?.name();

@@ -17,14 +17,8 @@ class Builder:
         start = time.monotonic()
         # Other flags in the same directory would build everything anew each time.
         target = self.target / "bench" / "flags" if build.rustflags else self.target
-        environment = {name: value for name, value in os.environ.items()
-                       if not name.endswith("RUSTFLAGS")}
-        if build.rustflags:
-            environment["RUSTFLAGS"] = build.rustflags
         command = build.command()
-        result = subprocess.run(
-            [*command, "--target-dir", target, "--message-format", "json-render-diagnostics"], cwd=self.root,
-            env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        result = cargo(self.root, [*command, "--target-dir", target], build.rustflags)
         outcome = {"command": " ".join(command), "rustflags": build.rustflags, "seconds": 0.0, "error": None}
         if result.returncode:
             outcome["error"] = last_lines(result.stderr)
@@ -37,15 +31,30 @@ class Builder:
         """Another build of the same package replaces its program."""
         place = self.programs / build.name
         place.mkdir(parents=True, exist_ok=True)
-        for line in messages.splitlines():
-            message = json.loads(line)
-            if message.get("executable"):
-                name = message["target"]["name"]
-                name = name if name in ("held", "live") else "workload"
-                shutil.copy2(message["executable"], place / name)
+        for name, program in executables(messages):
+            shutil.copy2(program, place / (name if name in ("held", "live") else "workload"))
 
     def program(self, build, name="workload"):
         return self.programs / build / name
+
+
+def cargo(root, command, rustflags="", after=()):
+    """Runs a command of cargo that builds, without the caller's flags; its messages are JSON.
+    `after` is for rustc."""
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.endswith("RUSTFLAGS")}
+    if rustflags:
+        environment["RUSTFLAGS"] = rustflags
+    command = [*command, "--message-format", "json-render-diagnostics", *after]
+    return subprocess.run(command, cwd=root, env=environment, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, check=False)
+
+
+def executables(messages):
+    """Name and path of each program that was built."""
+    for message in map(json.loads, messages.splitlines()):
+        if message.get("executable"):
+            yield message["target"]["name"], message["executable"]
 
 
 def last_lines(text, count=6):

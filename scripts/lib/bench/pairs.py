@@ -3,16 +3,18 @@ orders of the functions, for where the linker puts so few instructions matters m
 do."""
 
 import json
-import os
 import subprocess
 
+from building import cargo, executables, last_lines
 from plan import ORDERS
+from running import clean_environment
 from summary import geometric_mean
 from tables import number, table
 
-# Seconds for a build, and for a run.
+# Seconds for a run.
 PATIENCE = 300
-BENCH = ["--locked", "--profile", "bench", "--package", "heaplens-alloc", "--bench", "pairs"]
+BUILD = ["cargo", "rustc", "--locked", "--profile", "bench", "--package", "heaplens-alloc",
+         "--bench", "pairs"]
 
 
 def measure(root, target, say):
@@ -25,7 +27,7 @@ def measure(root, target, say):
             break
         measured.append(found)
     if not measured:
-        say("pairs: the linker has no --shuffle-sections; its own order only")
+        say("pairs: in the linker's own order only")
         found = run(root, target, [], say)
         measured = [found] if found else []
     return measured
@@ -33,20 +35,19 @@ def measure(root, target, say):
 
 def run(root, target, flags, say):
     """Lines of the benchmark, or None if it could not be built or run."""
-    environment = {name: value for name, value in os.environ.items()
-                   if not name.startswith("HEAPLENS_") and not name.endswith("RUSTFLAGS")}
-    common = {"cwd": root, "env": environment, "stdin": subprocess.DEVNULL, "check": True,
-              "capture_output": True, "text": True, "timeout": PATIENCE}
-    command = ["cargo", "rustc", *BENCH, "--target-dir", str(target), "--message-format", "json"]
-    try:
-        built = subprocess.run([*command, "--", *flags], **common)
-        messages = [json.loads(line) for line in built.stdout.splitlines()]
-        program = next(one["executable"] for one in messages if one.get("executable"))
-        lines = subprocess.run([program, "--json"], **common).stdout.splitlines()
-        return [json.loads(line) for line in lines]
-    except (subprocess.SubprocessError, StopIteration, ValueError) as error:
-        say(f"pairs: {str(getattr(error, 'stderr', '') or error).strip()[-300:]}")
+    built = cargo(root, [*BUILD, "--target-dir", target], after=["--", *flags])
+    if built.returncode:
+        say(f"pairs: not built: {last_lines(built.stderr)}")
         return None
+    (_, program), = executables(built.stdout)
+    try:
+        result = subprocess.run([program, "--json"], env=clean_environment(), check=True,
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                timeout=PATIENCE)
+    except subprocess.SubprocessError as error:
+        say(f"pairs: {error}")
+        return None
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
 def means(measured):

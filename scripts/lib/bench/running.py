@@ -17,9 +17,13 @@ class Failed(Exception):
 
 def environment_of(allocator):
     """The caller's environment without what would set an allocator, and this allocator's own."""
+    return clean_environment() | allocator.environment
+
+
+def clean_environment():
+    """The caller's environment without what would set an allocator."""
     prefixes = ("HEAPLENS_", "_RJEM_MALLOC", "MALLOC_", "MIMALLOC_", "PPROF_ALLOC_", "BENCH_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
-    return kept | allocator.environment
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
 
 def run(program, allocator, workload, count, threads):

@@ -66,7 +66,6 @@ class Sections(unittest.TestCase):
         self.assertIn("| 512 KiB | 1,203 | 65 | 3 MiB | 16 MiB | 7 | 640 MiB |", written)
         self.assertEqual(footprint.section(None), "")
 
-
     def test_pairs_are_the_mean_of_the_orders(self):
         orders = [[{"pair": "pair64", "nanos": 4.0, "off": 0.96, "on": ratio}]
                   for ratio in (1.0, 1.21)]

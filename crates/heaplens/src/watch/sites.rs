@@ -40,9 +40,8 @@ pub(super) struct Size {
 impl Size {
     /// Bytes of it that the group of maps of this name holds.
     pub(super) fn held_by_map(&self, name: &str) -> f64 {
-        let mut held = self.held.iter();
-        let of = held.find(|(holder, _)| **holder == ("map", name));
-        of.map_or(0.0, |(_, bytes)| *bytes)
+        let held: &HashMap<(&str, &str), f64> = &self.held;
+        held.get(&("map", name)).copied().unwrap_or(0.0)
     }
 }
 
