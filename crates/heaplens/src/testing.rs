@@ -47,7 +47,10 @@
 //! [`HeapWatch::start_all_threads`]; they need a test that is alone in its process
 //! (as with `cargo nextest`, or as the only test of its file), and
 //! `HEAPLENS_SAMPLE_INTERVAL=1` in the environment or an allocator built with
-//! [`sample_interval(1)`](crate::Alloc::sample_interval).
+//! [`sample_interval(1)`](crate::Alloc::sample_interval). The harness behind `#[test]`
+//! is one of the threads: about a kilobyte, when the machine lets it. To assert less
+//! than that, write the test program with `harness = false` and run the test on its
+//! main thread, as `libtest-mimic` does with `test_threads: Some(1)`.
 //!
 //! Things that are made once count where they are made: a `OnceLock`, a
 //! thread-local, a pool. So does the buffer in which the test harness keeps what is
