@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub(crate) static UNMARKED: Filter<{ 1 << 16 }> = Filter::new();
 
 /// All sampled blocks that are alive: most words of a scan end here. With 4,000
-/// samples 3 % of other addresses pass it, with 100,000 one in two.
-pub(crate) static ALL: Filter<{ 1 << 17 }> = Filter::new();
+/// samples 6 % of other addresses pass it, with 40,000 one in two.
+pub(crate) static ALL: Filter<{ 1 << 16 }> = Filter::new();
 
 /// A filter of `LEN` counters, a power of two.
 pub(crate) struct Filter<const LEN: usize>([AtomicU8; LEN]);

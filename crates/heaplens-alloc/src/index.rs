@@ -19,8 +19,8 @@ const SLOT_BITS: u32 = 19;
 const ADDRESS_BITS: u32 = 48;
 const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
 
-/// Buckets that come first: 64 KiB; few in tests, which crowd them.
-const NEAR: usize = if cfg!(test) { 2 } else { 1024 };
+/// Buckets that come first: 32 KiB; few in tests, which crowd them.
+const NEAR: usize = if cfg!(test) { 2 } else { 512 };
 
 /// Slot numbers must be below this.
 pub(crate) const MAX_SLOTS: usize = (1 << SLOT_BITS) - 1;

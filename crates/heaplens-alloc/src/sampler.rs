@@ -4,6 +4,9 @@
 //! thread allocates; an allocation is sampled when at least one point falls
 //! into it. So `p = 1 − e^(−size/R)`, decisions are independent of each other,
 //! and nothing is carried over from one to the next.
+//!
+//! Logarithms and exponentials are those of the crate `libm`: the C library's
+//! look values up in tables, whose pages would be resident for this alone.
 
 /// Weight of one sample: what an allocation of this size, sampled at this
 /// interval, stands for.
@@ -21,8 +24,8 @@ impl Weight {
         let p = if interval <= 1 {
             1.0
         } else {
-            // exp_m1 keeps all digits where size ≪ interval.
-            -(-(size as f64) / interval as f64).exp_m1()
+            // expm1 keeps all digits where size ≪ interval.
+            -libm::expm1(-(size as f64) / interval as f64)
         };
         Weight {
             size: size as f64,
@@ -83,7 +86,7 @@ pub(crate) fn draw_gap(interval: u64, random: &mut Random) -> i64 {
     }
     // Uniform over (0, 1] in steps of 2⁻⁵³.
     let uniform = ((random.next() >> 11) + 1) as f64 / (1u64 << 53) as f64;
-    (-uniform.ln() * interval as f64) as i64
+    (-libm::log(uniform) * interval as f64) as i64
 }
 
 #[cfg(test)]

@@ -38,8 +38,8 @@ struct Row {
 }
 
 /// Sums by age that there is room for, by the number of chains. With one chain for
-/// each KiB of the budget they take an eighth of it at the most.
-const AGES_A_HEAD: usize = 2;
+/// each 4 KiB of the budget they take an eighth of it at the most.
+const AGES_A_HEAD: usize = 8;
 
 pub(crate) struct Sites {
     heads: &'static [AtomicU32],

@@ -7,6 +7,7 @@
 mod elf;
 mod frame_pointers;
 pub(crate) mod frames;
+mod mapped_file;
 mod memory;
 mod modules;
 mod registers;

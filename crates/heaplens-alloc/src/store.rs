@@ -107,7 +107,8 @@ impl Store {
     /// used as stacks and sites come.
     fn lay_out(arena: &Arena, budget: usize) -> Option<(Live, Stacks, Sites, Capture)> {
         let slots = Live::slots_in(budget / 2);
-        let heads = (budget / 1024).next_power_of_two();
+        // Six stacks a chain once the budget is used up.
+        let heads = (budget / 4096).next_power_of_two();
         let live = Live::new(arena, slots)?;
         let stacks = Stacks::new(arena, heads)?;
         let sites = Sites::new(arena, heads, stacks.overflow())?;

@@ -1,13 +1,16 @@
 //! The loaded objects and their unwind tables.
 //!
-//! The program itself is read where it lies in memory: it is never unloaded.
-//! Of shared objects the *file* is mapped, because an object may be unloaded
-//! (dlclose) while its tables are still listed here.
+//! The tables are read in a mapping of the *file*, for two reasons: a shared
+//! object may be unloaded (dlclose) while its tables are still listed here, and
+//! what has been read need not stay resident ([`Module::release_pages`]). Where the file
+//! of the program itself cannot be had, its tables are read where it lies in
+//! memory: it is never unloaded.
 
+use std::ffi::{CStr, CString};
 use std::ops::Range;
-use std::ptr::NonNull;
 
-use super::elf::{self, Bytes, Segment};
+use super::elf::{self, Bytes, Segment, UnwindSections};
+use super::mapped_file::MappedFile;
 use crate::os;
 
 /// A loaded object that the unwinder can walk through.
@@ -17,10 +20,19 @@ pub(crate) struct Module {
     pub(crate) code: Range<u64>,
     /// What to add to an address stated in the object.
     pub(crate) bias: u64,
-    pub(crate) sections: elf::UnwindSections,
-    /// Keeps the file mapped; `None` for the program itself.
-    #[cfg_attr(not(test), expect(dead_code, reason = "held for its Drop"))]
-    file: Option<FileMapping>,
+    pub(crate) sections: UnwindSections,
+    /// Where the sections lie, unless it is the program in memory.
+    file: Option<MappedFile>,
+}
+
+impl Module {
+    /// Makes nothing resident of what was read of this object's tables, until it is
+    /// read again. A system call.
+    pub(crate) fn release_pages(&self) {
+        if let Some(file) = &self.file {
+            file.release_pages();
+        }
+    }
 }
 
 /// One line of `/proc/self/maps` that maps code from a file.
@@ -68,8 +80,7 @@ fn main_program() -> Option<Module> {
         }
         std::slice::from_raw_parts(address, count.checked_mul(56)?)
     };
-    let segments = elf::segments(table, usize::MAX);
-    let segments: Vec<Segment> = segments.collect();
+    let segments: Vec<Segment> = elf::segments(table, usize::MAX).collect();
     let headers = segments.iter().find(|segment| segment.is_headers());
     // Without PT_PHDR the program is not relocated.
     let bias = headers.map_or(0, |headers| {
@@ -77,12 +88,38 @@ fn main_program() -> Option<Module> {
     });
     let code = segments.iter().find(|segment| segment.is_code())?;
     let start = bias.wrapping_add(code.address());
+    let in_memory = elf::unwind_sections(segments.iter().copied(), &InMemory { bias })?;
+    let (sections, file) = match file_of_program(table, &in_memory) {
+        Some((sections, file)) => (sections, Some(file)),
+        None => (in_memory, None),
+    };
     Some(Module {
         code: start..start.checked_add(code.memory_size())?,
         bias,
-        sections: elf::unwind_sections(segments.into_iter(), &InMemory { bias })?,
-        file: None,
+        sections,
+        file,
     })
+}
+
+/// The sections of the program in its file; `None` unless it is the file that was
+/// loaded, which a program that unpacked itself or runs under an emulator has not.
+fn file_of_program(
+    table: &[u8],
+    in_memory: &UnwindSections,
+) -> Option<(UnwindSections, MappedFile)> {
+    let (file, segments) = open_object(c"/proc/self/exe")?;
+    let (range, _) = elf::header_table(file.bytes())?;
+    if file.bytes().get(range)? != table {
+        return None;
+    }
+    let (sections, file) = sections_in(file, &segments)?;
+    // Each entry of the search table names a function.
+    let some = in_memory.header.len().min(4096);
+    let is_same = sections.header_address == in_memory.header_address
+        && sections.header.len() == in_memory.header.len()
+        && sections.header.get(..some) == in_memory.header.get(..some)
+        && sections.frames.len() == in_memory.frames.len();
+    is_same.then_some((sections, file))
 }
 
 struct InMemory {
@@ -101,15 +138,13 @@ impl Bytes for InMemory {
 }
 
 fn shared_object(code: &CodeMapping) -> Option<Module> {
-    let file = FileMapping::open(&code.path)?;
-    let (range, count) = elf::header_table(file.bytes())?;
-    let table = file.bytes().get(range)?;
-    let segments: Vec<Segment> = elf::segments(table, count).collect();
+    let path = CString::new(code.path.as_slice()).ok()?;
+    let (file, segments) = open_object(&path)?;
     let segment = segments
         .iter()
         .find(|segment| segment.is_code_at(code.offset, PAGE))?;
-    let sections = elf::unwind_sections(segments.iter().copied(), &InFile(file.bytes()))?;
     let page_address = segment.address() - segment.offset() % PAGE;
+    let (sections, file) = sections_in(file, &segments)?;
     Some(Module {
         code: code.range.clone(),
         bias: code.range.start.wrapping_sub(page_address),
@@ -120,6 +155,30 @@ fn shared_object(code: &CodeMapping) -> Option<Module> {
 
 const PAGE: u64 = 4096;
 
+/// An object's file and its program headers.
+fn open_object(path: &CStr) -> Option<(MappedFile, Vec<Segment>)> {
+    let file = MappedFile::open(path)?;
+    let (range, count) = elf::header_table(file.bytes())?;
+    let segments = elf::segments(file.bytes().get(range)?, count).collect();
+    Some((file, segments))
+}
+
+/// An object's sections, and of its file the pages that hold them.
+fn sections_in(mut file: MappedFile, segments: &[Segment]) -> Option<(UnwindSections, MappedFile)> {
+    let sections = elf::unwind_sections(segments.iter().copied(), &InFile(file.bytes()))?;
+    let (header, frames) = (
+        sections.header.as_ptr_range(),
+        sections.frames.as_ptr_range(),
+    );
+    let offset =
+        |address: *const u8| (address as usize).checked_sub(file.bytes().as_ptr() as usize);
+    let range = offset(header.start.min(frames.start))?..offset(header.end.max(frames.end))?;
+    // SAFETY: the sections are all that was kept of it.
+    unsafe { file.cut_to(range) };
+    file.release_pages();
+    Some((sections, file))
+}
+
 struct InFile(&'static [u8]);
 
 impl Bytes for InFile {
@@ -127,66 +186,6 @@ impl Bytes for InFile {
         let start = usize::try_from(segment.offset().checked_add(skip)?).ok()?;
         let len = usize::try_from(segment.file_size().checked_sub(skip)?).ok()?;
         self.0.get(start..start.checked_add(len)?)
-    }
-}
-
-/// A file mapped for reading. Its slices pose as `'static`; whoever keeps one
-/// keeps the mapping too ([`Module`] does).
-#[derive(Debug)]
-struct FileMapping {
-    start: NonNull<u8>,
-    len: usize,
-}
-
-// SAFETY: the mapping is read-only and owned.
-unsafe impl Send for FileMapping {}
-// SAFETY: as above.
-unsafe impl Sync for FileMapping {}
-
-impl FileMapping {
-    fn open(path: &[u8]) -> Option<Self> {
-        let path = std::ffi::CString::new(path).ok()?;
-        // SAFETY: open, fstat and mmap on a descriptor of our own, which is
-        // closed here; the private read-only mapping touches nothing else.
-        unsafe {
-            let file = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
-            if file < 0 {
-                return None;
-            }
-            let mut status = std::mem::MaybeUninit::<libc::stat>::zeroed().assume_init();
-            let len = if libc::fstat(file, &raw mut status) == 0 {
-                usize::try_from(status.st_size).unwrap_or(0)
-            } else {
-                0
-            };
-            let address = libc::mmap(
-                std::ptr::null_mut(),
-                len,
-                libc::PROT_READ,
-                libc::MAP_PRIVATE,
-                file,
-                0,
-            );
-            libc::close(file);
-            if address == libc::MAP_FAILED {
-                return None;
-            }
-            let start = NonNull::new(address.cast())?;
-            Some(FileMapping { start, len })
-        }
-    }
-
-    fn bytes(&self) -> &'static [u8] {
-        // SAFETY: `len` bytes are mapped until this is dropped, which
-        // `Module` puts off for as long as it keeps slices of them.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
-    }
-}
-
-impl Drop for FileMapping {
-    fn drop(&mut self) {
-        // SAFETY: the whole mapping; its slices die with the `Module`.
-        unsafe { os::unmap(self.start, self.len) };
     }
 }
 
@@ -245,11 +244,43 @@ mod tests {
         let here = this_program_and_libc_are_found as fn() as usize as u64;
         let main: Vec<_> = modules.iter().filter(|m| m.code.contains(&here)).collect();
         assert_eq!(main.len(), 1);
-        assert!(main[0].file.is_none() && !main[0].sections.frames.is_empty());
+        assert!(main[0].file.is_some() && !main[0].sections.frames.is_empty());
         let libc = libc::qsort as *const () as usize as u64;
         let libc: Vec<_> = modules.iter().filter(|m| m.code.contains(&libc)).collect();
         assert_eq!(libc.len(), 1);
         assert!(libc[0].file.is_some());
         assert_eq!(fingerprint(), fingerprint());
+    }
+
+    #[test]
+    fn the_file_of_the_program_says_what_lies_in_memory() {
+        let main = main_program().expect("this program");
+        let bias = main.bias;
+        // SAFETY: the program's own tables, which nothing writes to.
+        let lies = |address: u64, bytes: &[u8]| unsafe {
+            std::slice::from_raw_parts(bias.wrapping_add(address) as *const u8, bytes.len())
+                == bytes
+        };
+        let sections = &main.sections;
+        assert!(main.file.is_some());
+        assert!(lies(sections.header_address, sections.header));
+        assert!(lies(sections.frames_address, sections.frames));
+        main.release_pages();
+        assert!(lies(sections.frames_address, sections.frames));
+    }
+
+    #[test]
+    fn another_file_is_not_taken_for_the_programs() {
+        let main = main_program().expect("this program");
+        let (file, _) = open_object(c"/proc/self/exe").expect("readable");
+        let (range, _) = elf::header_table(file.bytes()).expect("an object");
+        let table = file.bytes().get(range).expect("there");
+        assert!(file_of_program(table, &main.sections).is_some());
+        assert!(file_of_program(&table[56..], &main.sections).is_none());
+        let other = UnwindSections {
+            header: &[1, 0x1b, 3, 0x3b],
+            ..main.sections.clone()
+        };
+        assert!(file_of_program(table, &other).is_none());
     }
 }

@@ -3,8 +3,12 @@
 //! A hash table of pairs that any thread may write, each guarded by a version:
 //! odd while it is written. Who finds a pair being written goes without, as one
 //! would without a rule; a writer that a fork cut off leaves one pair unused.
+//!
+//! Of the table's memory few pairs are used at first, and twice as many whenever
+//! rules have pushed others out often: what is never used is never resident. Rules
+//! whose pair is another one then are learned again.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use super::rule::{Frame, Packed, RULE_BITS};
 use crate::arena::Arena;
@@ -30,9 +34,16 @@ struct Entry {
 #[repr(C, align(32))]
 struct Pair([Entry; 2]);
 
+/// Pairs that are used at first: 16 KiB.
+const FIRST: usize = 512;
+
 /// The table. Its size is fixed when it is made.
 pub(crate) struct Rules {
     pairs: &'static [Pair],
+    /// Pairs in use, a power of two.
+    used: AtomicUsize,
+    /// Rules that others have pushed out since so many are.
+    pushed_out: AtomicUsize,
 }
 
 /// What a rule is for: an address, while a set of objects is loaded.
@@ -56,8 +67,12 @@ impl Rules {
     /// them.
     pub(crate) fn new(arena: &Arena, count: usize) -> Option<Self> {
         // SAFETY: a pair consists of atomics, for which zero is a value.
-        let pairs = unsafe { arena.zeroed_slice(count.div_ceil(2).next_power_of_two())? };
-        Some(Rules { pairs })
+        let pairs: &[Pair] = unsafe { arena.zeroed_slice(count.div_ceil(2).next_power_of_two())? };
+        Some(Rules {
+            pairs,
+            used: AtomicUsize::new(pairs.len().min(FIRST)),
+            pushed_out: AtomicUsize::new(0),
+        })
     }
 
     #[inline(always)]
@@ -76,18 +91,35 @@ impl Rules {
             one
         } else if is(other, key.0) || is(other, 0) {
             other
-        } else if key.0.count_ones().is_multiple_of(2) {
-            one
         } else {
-            other
+            self.use_more();
+            if key.0.count_ones().is_multiple_of(2) {
+                one
+            } else {
+                other
+            }
         };
         entry.write(key, rule);
+    }
+
+    /// Counts a rule that is pushed out.
+    fn use_more(&self) {
+        let used = self.used.load(Ordering::Relaxed);
+        if self.pushed_out.fetch_add(1, Ordering::Relaxed) < used / 4 || used == self.pairs.len() {
+            return;
+        }
+        // A lost race has doubled it already.
+        let _ = self
+            .used
+            .compare_exchange(used, 2 * used, Ordering::Relaxed, Ordering::Relaxed);
+        self.pushed_out.store(0, Ordering::Relaxed);
     }
 
     #[inline(always)]
     fn pair(&self, Key(key): Key) -> Option<&Pair> {
         let hash = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
-        self.pairs.get(hash as usize & (self.pairs.len() - 1))
+        let used = self.used.load(Ordering::Relaxed);
+        self.pairs.get(hash as usize & (used - 1))
     }
 }
 
@@ -157,6 +189,32 @@ mod tests {
             .inspect(|(address, found)| assert_eq!(*found, rule(*address)))
             .count();
         assert!((50..=64).contains(&kept), "{kept} kept in 64 places");
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "takes minutes there")]
+    fn it_grows_with_what_is_kept() {
+        let rules = table(8192);
+        let keep = |count: u64| {
+            // As walks do that come by the same addresses again and again.
+            for _ in 0..20 {
+                for address in (1..=count).map(|number| 0x5000_1000 + number * 37) {
+                    if rules.find(key(0, address)).is_none() {
+                        rules.keep(key(0, address), rule(address));
+                    }
+                }
+            }
+            rules.used.load(Ordering::Relaxed)
+        };
+        assert_eq!(keep(100), FIRST);
+        let used = keep(1000);
+        assert!((FIRST..=2048).contains(&used), "{used} pairs for 1,000");
+        assert_eq!(keep(8000), 4096);
+        let found = (1..=3000u64)
+            .map(|number| 0x5000_1000 + number * 37)
+            .filter(|address| rules.find(key(0, *address)) == Some(rule(*address)))
+            .count();
+        assert!(found > 1500, "{found} of 3,000");
     }
 
     #[test]

@@ -42,8 +42,13 @@ pub(crate) const STACK_ROOM: u64 = 48 * 1024;
 const SETUP_ROOM: u64 = 256 * 1024;
 
 /// Rules that are kept: the return addresses of a large service's allocations.
-/// 128 KiB.
+/// 128 KiB once there are so many.
 const RULES: usize = 8192;
+
+/// Walks that read the tables and release their pages each; later ones do so
+/// together, for there may be steps that no rule can be learned for.
+const RELEASED_AT_ONCE: u64 = 1024;
+const RELEASE_EVERY: u64 = 16;
 
 /// The tables of all loaded objects. The sections that `unwind` refers to are
 /// kept by `modules`, which is dropped after it.
@@ -78,7 +83,8 @@ pub(crate) struct Pool {
     /// That of the tables.
     generation: AtomicU16,
     building: AtomicU8,
-    next: AtomicU64,
+    /// Walks that read the tables.
+    reads: AtomicU64,
 }
 
 /// How a walk by tables ended.
@@ -116,7 +122,7 @@ impl Pool {
             generation: AtomicU16::new(0),
             tables: AtomicPtr::new(std::ptr::null_mut()),
             building: AtomicU8::new(IDLE),
-            next: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
         })
     }
 
@@ -148,8 +154,27 @@ impl Pool {
             };
             match step {
                 Ok(Some(caller)) if frames.push(caller.address) => frame = caller,
-                _ => return Outcome::Walked,
+                _ => break,
             }
+        }
+        if let Some(Some(held)) = &held {
+            self.release_pages(held);
+        }
+        Outcome::Walked
+    }
+
+    /// Makes the pages of the tables that a walk has read not resident: what is
+    /// learned is not read again, and each page brings fifteen others with it.
+    #[cold]
+    #[inline(never)]
+    fn release_pages(&self, _held: &Held) {
+        let reads = self.reads.fetch_add(1, Ordering::Relaxed);
+        if reads >= RELEASED_AT_ONCE && !reads.is_multiple_of(RELEASE_EVERY) {
+            return;
+        }
+        // SAFETY: as in `step`, they exist while a walker is held.
+        if let Some(tables) = unsafe { self.tables.load(Ordering::Acquire).as_ref() } {
+            tables.modules.iter().for_each(Module::release_pages);
         }
     }
 
@@ -264,15 +289,8 @@ impl Pool {
     }
 
     fn take(&self, memory: &StackMemory) -> Option<Held> {
-        let first = self.next.fetch_add(1, Ordering::Relaxed) as usize;
-        // Only as many walkers as threads sample at once are ever made: try
-        // the first ones first.
-        let order = (0..WALKERS).map(|step| if step < 2 { (first + step) % 2 } else { step });
-        for index in order {
-            let (Some(flags), Some(walker)) = (self.flags.get(index), self.walkers.get(index))
-            else {
-                continue;
-            };
+        // The first ones first: only as many are ever made as are at work at once.
+        for (flags, walker) in self.flags.iter().zip(self.walkers) {
             if flags
                 .taken
                 .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
@@ -315,6 +333,7 @@ impl Tables {
         let mut unwind = Unwind::new();
         for module in &modules {
             unwind.add_module(framehop_module(module));
+            module.release_pages();
         }
         Tables {
             unwind,
@@ -366,6 +385,7 @@ fn unwind(
 
 #[cfg(test)]
 mod tests {
+    use super::super::mapped_file::tests::resident;
     use super::*;
     use std::collections::BTreeSet;
     use std::hint::black_box;
@@ -467,6 +487,20 @@ mod tests {
             pool.walk(start, &memory, &mut frames),
             frames.as_slice().len(),
         )
+    }
+
+    #[test]
+    fn what_a_walk_has_read_does_not_stay_resident() {
+        let pool = pool();
+        assert_eq!(here(&pool).0, Outcome::Walked);
+        assert_eq!(pool.reads.load(Ordering::Relaxed), 1);
+        // SAFETY: nothing replaces them here.
+        let tables = unsafe { pool.tables.load(Ordering::Acquire).as_ref() };
+        let modules = &tables.expect("read").modules;
+        assert!(modules.len() > 1);
+        for module in modules {
+            assert_eq!(resident(module.sections.frames.as_ptr()), Some(0));
+        }
     }
 
     #[test]
