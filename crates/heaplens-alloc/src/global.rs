@@ -172,9 +172,9 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         unsafe {
             match tag::kind(ptr, size, align, self.gate.word()) {
                 Kind::Ordinary => self.inner.dealloc(ptr, layout),
-                Kind::Odd => dealloc_odd(ptr, size, align, self),
+                Kind::TinyOrLarge => dealloc_tiny_or_large(ptr, size, align, self),
+                Kind::Odd => dealloc_marked(ptr, size, align, self),
                 Kind::Aligned => dealloc_aligned(ptr, size, align, self),
-                Kind::Large => dealloc_large(ptr, size, align, self),
             }
         }
     }
@@ -235,17 +235,29 @@ unsafe fn alloc_zeroed<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A
     }
 }
 
-/// An address of 8 mod 16: sampled, or a block of at most eight bytes. In a what-if
-/// child any address.
+/// At most eight bytes, or a page or more.
 #[cold]
 #[inline(never)]
-unsafe fn dealloc_odd<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
+unsafe fn dealloc_tiny_or_large<A: GlobalAlloc>(
+    ptr: *mut u8,
+    size: usize,
+    align: usize,
+    this: &Alloc<A>,
+) {
     // SAFETY: by the caller's promise.
     unsafe {
-        if tag::is_odd_and_marked(ptr, size, this.gate.word()) {
+        if size <= 8 && align <= 8 {
+            if tag::is_tiny_and_marked(ptr, this.gate.word()) {
+                dealloc_marked(ptr, size, align, this);
+            } else {
+                this.inner.dealloc(ptr, layout(size, align));
+            }
+        } else if this.gate.is_open() {
             dealloc_marked(ptr, size, align, this);
+        } else if align > 8 {
+            dealloc_aligned(ptr, size, align, this);
         } else {
-            this.inner.dealloc(ptr, layout(size, align));
+            dealloc_large(ptr, size, align, this);
         }
     }
 }

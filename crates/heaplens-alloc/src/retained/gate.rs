@@ -1,10 +1,11 @@
 //! What a free tests an address against, so that a what-if child can have all frees.
 //!
-//! The first test of a free is "has the address a bit in common with this word?". In
-//! a program that runs the word is 8, and only addresses of 8 mod 16 go out of line,
-//! among them those of sampled blocks. In a what-if child it has all bits, so that
-//! every free goes there. The test is one instruction either way on x86-64, whose
-//! operand comes from memory in place of the instruction.
+//! A test of each free is "has the address a bit in common with this word?". In a
+//! program that runs the word is 8, and only addresses of 8 mod 16 go out of line:
+//! those of sampled blocks. In a what-if child it has all bits, so that every free
+//! goes there, but for the smallest and the largest blocks, which are out of line
+//! anyway. The test is one instruction either way on x86-64, whose operand comes from
+//! memory in place of the instruction.
 
 use std::cell::UnsafeCell;
 use std::ptr;
