@@ -9,4 +9,4 @@ mod programs;
 pub use depth::at_depth;
 pub use pair::Pair;
 #[cfg(feature = "programs")]
-pub use programs::{Allocator, main, status_bytes};
+pub use programs::{Allocator, main, prepared, status_bytes};

@@ -96,6 +96,22 @@ pub fn main(allocator: &Allocator) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// A workload with its data made, to be done on this thread for so many units.
+///
+/// # Errors
+/// There is none of this name; says which there are.
+pub fn prepared(name: &str) -> Result<Box<dyn Fn(u64)>, String> {
+    let prepare = named(name)?;
+    let work = prepare(Job {
+        count: 1,
+        threads: 1,
+        warm_up: 0,
+    });
+    Ok(Box::new(move |count| {
+        work(count);
+    }))
+}
+
 fn parse(arguments: &[String]) -> Result<(&str, Maker, Job), String> {
     let [name, count, threads, warm_up] = arguments else {
         return Err(format!("four arguments wanted, got {}", arguments.len()));

@@ -163,9 +163,32 @@ fn fifo(of: Shims, count: usize) {
     batches(of, count, |at| at);
 }
 
+/// Batches of blocks of 1 to 8 bytes, freed in no order: half of them lie where sampled blocks of
+/// other sizes would.
+#[inline(never)]
+fn tiny(of: Shims, count: usize) {
+    let size = |at: usize| 1 + at % 8;
+    let mut blocks = [std::ptr::null_mut(); BATCH];
+    let mut random = 1u32;
+    for _ in 0..count.div_ceil(BATCH) {
+        for (at, block) in blocks.iter_mut().enumerate() {
+            // SAFETY: a valid layout; freed below.
+            *block = unsafe { of.obtain(size(at), 1) };
+        }
+        // Each place once: an odd factor permutes them.
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let (factor, start) = ((random >> 8) as usize | 1, (random >> 16) as usize);
+        for at in (0..BATCH).map(|at| (at * factor + start) % BATCH) {
+            // SAFETY: it was allocated so above, and is freed once.
+            unsafe { (of.dealloc)(blocks[at], size(at), 1) };
+        }
+    }
+}
+
 type Work = fn(Shims, usize);
 
-const WORK: [(&str, Work); 8] = [
+const WORK: [(&str, Work); 9] = [
+    ("tiny", tiny),
     ("pair8", pairs::<8, 8>),
     ("pair64", pairs::<64, 8>),
     ("aligned64", pairs::<64, 16>),

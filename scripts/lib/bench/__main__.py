@@ -10,6 +10,7 @@ from pathlib import Path
 
 import contention
 import footprint
+import in_turn
 import intervals
 import machine
 import pairs
@@ -103,6 +104,8 @@ def measure(options, builder):
         raw["callgrind"] = callgrind(options.root)
         say("measuring pairs in one process")
         raw["pairs"] = pairs.measure(options.root, options.target, say)
+        say("measuring workloads in one process")
+        raw["in_turn"] = in_turn.measure(options.root, options.target, say)
         say("measuring threads")
         raw["contention"] = contention.measure(builder, plain, on, rounds, say)
         say("measuring its own memory")

@@ -4,6 +4,7 @@ from collections import Counter
 
 import contention
 import footprint
+import in_turn
 import pairs
 from plan import BUILDS
 from results import Results
@@ -25,7 +26,9 @@ def markdown(raw, plots, pictures):
     results = Results(raw)
     parts = [head(results), bars(results)]
     parts += [section(results, kind, plots, pictures) for kind in ("application", "stress")]
-    parts += [pairs.section(raw.get("pairs")), peers(results), service(results), instructions(results), contention.section(results.raw.get("contention")), memory(results),
+    parts += [in_turn.section(raw.get("in_turn")), pairs.section(raw.get("pairs")), peers(results),
+              service(results), instructions(results),
+              contention.section(results.raw.get("contention")), memory(results),
               footprint.section(results.raw.get("footprint")), absolute(results), intervals(results, plots, pictures), failures(results),
               method(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -88,6 +91,11 @@ def bars(results):
         lines += ["", "A pair of 64 bytes beside a plain one in the same process (see below) takes "
                   f"{pair['off'][0]:.3f} × its time with sampling off, {pair['on'][0]:.3f} × with "
                   "sampling on."]
+    if results.raw.get("in_turn"):
+        programs = [f"{name} {of['on'][0]:.3f}"
+                    for name, of in in_turn.means(results.raw["in_turn"]).items()]
+        lines += ["", "Workloads beside plain ones in the same process (see below), sampling on: "
+                  f"{', '.join(programs)}."]
     return "\n".join(lines)
 
 

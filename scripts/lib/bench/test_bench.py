@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import contention
 import footprint
 import machine
+import in_turn
 import pairs
 import plots
 from plan import ALLOCATORS, BUILDS, CASES, QUICK_ALLOCATORS, QUICK_CASES
@@ -74,6 +75,16 @@ class Sections(unittest.TestCase):
         self.assertIn("| pair64 | 4.00 ns | 0.960 (0.96–0.96) | 1.100 (1.00–1.21) |", written)
         self.assertIn("the linker's own", pairs.section(orders[:1]))
         self.assertEqual(pairs.section([]), "")
+
+    def test_workloads_in_turn_are_compared_stretch_by_stretch(self):
+        # The machine is half as fast for the second stretch, for both.
+        orders = [[{"workload": "map", "plain": [1.0, 2.0, 1.0], "off": [1.0, 2.0, 3.0],
+                    "on": [on, 2 * on, on]}] for on in (1.0, 1.21)]
+        written = in_turn.section(orders)
+        self.assertIn("the mean of 2 orders", written)
+        self.assertIn("| map | 1.000 (1.00–1.00) | 1.100 (1.00–1.21) |", written)
+        self.assertIn("the linker's own", in_turn.section(orders[:1]))
+        self.assertEqual(in_turn.section([]), "")
 
 
 class Statistics(unittest.TestCase):
