@@ -36,9 +36,10 @@ type DefaultInner = std::alloc::System;
 /// # Pointers and C
 ///
 /// A sampled block of less than 4 KiB does not begin where the inner allocator's
-/// block begins. As with any `GlobalAlloc`, its pointer must come back to
-/// `dealloc`: passing it to C's `free` or `malloc_usable_size`, which happens
-/// to work with some allocators, does not.
+/// block begins, which is 248 bytes longer and aligned to 256; or to a page, if the
+/// block has at most eight bytes or is aligned to more than eight. As with any
+/// `GlobalAlloc`, its pointer must come back to `dealloc`: passing it to C's `free` or
+/// `malloc_usable_size`, which happens to work with some allocators, does not.
 #[derive(Debug)]
 pub struct Alloc<A = DefaultInner> {
     inner: A,
@@ -170,10 +171,10 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
         // SAFETY: by the caller's promise; a block of none of the three kinds
         // was not sampled and is the inner allocator's own.
         unsafe {
-            match tag::kind(ptr, size, align, self.gate.word()) {
+            match tag::kind(ptr, size, align, self.gate.last()) {
                 Kind::Ordinary => self.inner.dealloc(ptr, layout),
-                Kind::TinyOrLarge => dealloc_tiny_or_large(ptr, size, align, self),
-                Kind::Odd => dealloc_marked(ptr, size, align, self),
+                Kind::Last => dealloc_last(ptr, size, align, self),
+                Kind::Large => dealloc_large(ptr, size, align, self),
                 Kind::Aligned => dealloc_aligned(ptr, size, align, self),
             }
         }
@@ -182,7 +183,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for Alloc<A> {
     #[inline]
     unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         let (size, align) = (layout.size(), layout.align());
-        if tag::kind(ptr, size, align, self.gate.word()) != Kind::Ordinary {
+        if tag::kind(ptr, size, align, self.gate.last()) != Kind::Ordinary {
             // SAFETY: by the caller's promise.
             return unsafe { realloc_other(ptr, size, align, new_size, self) };
         }
@@ -235,43 +236,18 @@ unsafe fn alloc_zeroed<A: GlobalAlloc>(size: usize, align: usize, this: &Alloc<A
     }
 }
 
-/// At most eight bytes, or a page or more.
+/// A block in the last bytes of a slot. In a what-if child any block.
 #[cold]
 #[inline(never)]
-unsafe fn dealloc_tiny_or_large<A: GlobalAlloc>(
-    ptr: *mut u8,
-    size: usize,
-    align: usize,
-    this: &Alloc<A>,
-) {
-    // SAFETY: by the caller's promise.
-    unsafe {
-        if size <= 8 && align <= 8 {
-            if tag::is_tiny_and_marked(ptr, this.gate.word()) {
-                dealloc_marked(ptr, size, align, this);
-            } else {
-                this.inner.dealloc(ptr, layout(size, align));
-            }
-        } else if this.gate.is_open() {
-            dealloc_marked(ptr, size, align, this);
-        } else if align > 8 {
-            dealloc_aligned(ptr, size, align, this);
-        } else {
-            dealloc_large(ptr, size, align, this);
-        }
-    }
-}
-
-/// A block that may have been sampled. In a what-if child any block.
-#[cold]
-#[inline(never)]
-unsafe fn dealloc_marked<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
+unsafe fn dealloc_last<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize, this: &Alloc<A>) {
     // SAFETY: by the caller's promise.
     unsafe {
         if this.gate.is_open() {
             heap::dealloc(ptr, layout(size, align));
-        } else {
+        } else if tag::is_marked(ptr, size, align) {
             record::dealloc(&this.inner, ptr, layout(size, align));
+        } else {
+            this.inner.dealloc(ptr, layout(size, align));
         }
     }
 }
@@ -292,10 +268,8 @@ unsafe fn dealloc_aligned<A: GlobalAlloc>(
     unsafe {
         // So that neither the mark's test nor the inner allocator asks it again.
         std::hint::assert_unchecked(align > 8);
-        // The mark first: it is the same test for all sizes, and a large block
-        // that bears it by chance is looked up all the same.
         if tag::is_marked(ptr, size, align) {
-            dealloc_marked(ptr, size, align, this);
+            record::dealloc(&this.inner, ptr, layout(size, align));
         } else if tag::bears_mark(size, align) {
             this.inner.dealloc(ptr, layout(size, align));
         } else {
@@ -311,7 +285,7 @@ unsafe fn dealloc_large<A: GlobalAlloc>(ptr: *mut u8, size: usize, align: usize,
     // SAFETY: by the caller's promise.
     unsafe {
         if filter::UNMARKED.may_hold(ptr.addr()) {
-            dealloc_marked(ptr, size, align, this);
+            record::dealloc(&this.inner, ptr, layout(size, align));
         } else {
             this.inner.dealloc(ptr, layout(size, align));
         }

@@ -8,10 +8,15 @@
 //!
 //! | block | sampled ones are at | a free looks up if |
 //! |---|---|---|
-//! | align ≤ 8, 8 < size < 4 KiB | 8 mod 16, inside a block 8 bytes larger | `ptr & 8` |
-//! | align ≤ 8, size ≤ 8 | a page's last 8 bytes | `ptr & 4095 == 4088` |
+//! | align ≤ 8, 8 < size < 4 KiB | 248 mod 256 | `ptr & 255 >= 248` |
+//! | align ≤ 8, size ≤ 8 | a page's last 8 bytes | the same, and `ptr & 4095 == 4088` |
 //! | 8 < align < 4 KiB, size < 4 KiB | a page's start + align | `ptr & 4095 == align` |
 //! | size or align ≥ 4 KiB | where the inner allocator puts it | [`crate::filter`] says so |
+//!
+//! Allocators align blocks of more than eight bytes to 16, so that of the others none
+//! is at 248 mod 256, and of the smaller ones one in 32. The first test is the same for
+//! both: sizes come in any order, so that a branch on what is small would be mispredicted
+//! as often as not.
 //!
 //! Large blocks stay as the inner allocator lays them out, so that they grow in
 //! place as they would without the profiler. A page's start, or the 8 bytes after, would
@@ -20,9 +25,13 @@
 use std::alloc::Layout;
 
 const PAGE: usize = 4096;
-const OFFSET: usize = 8;
-/// Where in a page the smallest blocks are put.
-const LAST: usize = PAGE - OFFSET;
+/// What sampled blocks that are not aligned to more than eight lie in: so long that a
+/// byte of the address says where.
+const SLOT: usize = 256;
+/// Where in a slot they are put.
+const OFFSET: usize = SLOT - 8;
+/// Where in a page the smallest blocks are put: in the last of its slots.
+const LAST: usize = PAGE - 8;
 
 /// How a sampled block lies in the memory that the inner allocator gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +39,7 @@ const LAST: usize = PAGE - OFFSET;
 pub(crate) enum Shape {
     /// As the inner allocator laid it out, without a mark.
     Plain = 0,
-    /// 8 bytes into a 16-aligned block.
+    /// In a 256-aligned block: 248 bytes into it.
     Offset = 1,
     /// In a page-aligned block: in the last 8 bytes of the page, or its alignment into it.
     Page = 2,
@@ -71,7 +80,7 @@ impl Shape {
     pub(crate) fn inner_layout(self, layout: Layout) -> Option<Layout> {
         let align = match self {
             Shape::Plain => return Some(layout),
-            Shape::Offset => 16,
+            Shape::Offset => SLOT,
             Shape::Page => PAGE,
         };
         let size = layout.size().checked_add(self.offset(layout.align()))?;
@@ -82,29 +91,24 @@ impl Shape {
 /// What a free must do to know whether the block was sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Between the others, without a mark: certainly not sampled.
+    /// None of the others: certainly not sampled.
     Ordinary,
-    /// At most eight bytes, or a page or more, of any alignment: by
-    /// [`is_tiny_and_marked`] and [`crate::filter`].
-    TinyOrLarge,
-    /// 8 mod 16: sampled. In a what-if child, any.
-    Odd,
+    /// In the last eight bytes of a slot; see [`is_marked`]. In a what-if child, any.
+    Last,
+    /// A page or more, of any alignment, by [`crate::filter`].
+    Large,
     /// Align > 8; see [`is_marked`].
     Aligned,
 }
 
-/// The kind of a block, by three tests that compile to seven instructions. `odd` is
-/// the word of the allocator's [`Gate`](crate::retained::gate::Gate).
-///
-/// The size comes first: half of the blocks of at most eight bytes are at 8 mod 16,
-/// without an order that a processor could predict.
+/// The kind of a block, by three tests that compile to six instructions. `last` is
+/// that of the allocator's [`Gate`](crate::retained::gate::Gate).
 #[inline(always)]
-pub(crate) fn kind(ptr: *const u8, size: usize, align: usize, odd: usize) -> Kind {
-    // One comparison for both ends.
-    if size.wrapping_sub(OFFSET + 1) >= PAGE - (OFFSET + 1) {
-        Kind::TinyOrLarge
-    } else if ptr.addr() & odd != 0 {
-        Kind::Odd
+pub(crate) fn kind(ptr: *const u8, size: usize, align: usize, last: u8) -> Kind {
+    if ptr.addr() as u8 >= last {
+        Kind::Last
+    } else if size >= PAGE {
+        Kind::Large
     } else if align > 8 {
         Kind::Aligned
     } else {
@@ -131,18 +135,10 @@ pub(crate) fn is_marked(ptr: *const u8, size: usize, align: usize) -> bool {
     }
 }
 
-/// The same for a block of at most eight bytes, aligned to no more. By this word, with
-/// which a what-if child has all of them: there it is true. So the one test does for
-/// both.
-#[inline(always)]
-pub(crate) fn is_tiny_and_marked(ptr: *const u8, odd: usize) -> bool {
-    // The last 8 bytes of a page are those that are less than 8 from its last one.
-    !ptr.addr() & (PAGE - 1) < odd
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retained::gate;
     use proptest::prelude::*;
 
     fn layouts() -> impl Strategy<Value = Layout> {
@@ -164,11 +160,12 @@ mod tests {
             let ptr = std::ptr::without_provenance::<u8>(base + offset);
             let (size, align) = (layout.size(), layout.align());
             prop_assert_eq!(bears_mark(size, align), shape != Shape::Plain);
+            let kind = kind(ptr, size, align, gate::LAST);
             if bears_mark(size, align) {
-                prop_assert!(kind(ptr, size, align, OFFSET) != Kind::Ordinary);
+                prop_assert!(matches!(kind, Kind::Aligned | Kind::Last));
                 prop_assert!(is_marked(ptr, size, align));
             } else {
-                prop_assert!(matches!(kind(ptr, size, align, OFFSET), Kind::Aligned | Kind::TinyOrLarge));
+                prop_assert!(matches!(kind, Kind::Aligned | Kind::Large));
             }
             prop_assert_eq!(ptr.addr() % align, 0);
             prop_assert!(offset + size <= inner.size());
@@ -179,37 +176,32 @@ mod tests {
         #[test]
         fn ordinary_blocks_are_not_looked_up(size in 9usize..PAGE, slot in 1usize..1 << 20) {
             let ptr = std::ptr::without_provenance(slot * 16);
-            prop_assert_eq!(kind(ptr, size, 8, OFFSET), Kind::Ordinary);
-        }
-    }
-
-    proptest! {
-        /// Of tiny blocks the short test says what the long one does, and in a child
-        /// everything is looked at.
-        #[test]
-        fn tiny_blocks_are_told_by_one_test(size in 1usize..=8, slot in 0usize..1 << 20) {
-            let ptr = std::ptr::without_provenance(slot * 8);
-            prop_assert_eq!(kind(ptr, size, 8, OFFSET), Kind::TinyOrLarge);
-            prop_assert_eq!(is_tiny_and_marked(ptr, OFFSET), is_marked(ptr, size, 8));
+            prop_assert_eq!(kind(ptr, size, 8, gate::LAST), Kind::Ordinary);
         }
 
         #[test]
         fn a_child_looks_at_everything(layout in layouts(), address in 1usize..1 << 40) {
             let ptr = std::ptr::without_provenance(address);
-            let (size, align) = (layout.size(), layout.align());
-            let kind = kind(ptr, size, align, usize::MAX);
-            prop_assert!(matches!(kind, Kind::Odd | Kind::TinyOrLarge));
-            prop_assert!(is_tiny_and_marked(ptr, usize::MAX));
+            prop_assert_eq!(kind(ptr, layout.size(), layout.align(), gate::OPEN), Kind::Last);
         }
     }
 
-    /// Allocators hand them out first.
+    /// Of the smallest blocks one in 32 goes out of line, and one in 512 is looked up.
     #[test]
-    fn the_first_blocks_of_a_page_are_not_looked_up() {
-        for block in (0..PAGE / 2).step_by(8) {
-            let ptr = std::ptr::without_provenance(7 * PAGE + block);
-            assert!(!is_tiny_and_marked(ptr, OFFSET), "{block}");
-        }
+    fn few_of_the_smallest_blocks_are_looked_up() {
+        let blocks = || {
+            (0..PAGE)
+                .step_by(8)
+                .map(|at| std::ptr::without_provenance::<u8>(7 * PAGE + at))
+        };
+        let last = |ptr: &*const u8| kind(*ptr, 8, 8, gate::LAST) == Kind::Last;
+        assert_eq!(blocks().filter(last).count(), 16);
+        let marked: Vec<_> = blocks().filter(|&ptr| is_marked(ptr, 8, 8)).collect();
+        assert_eq!(
+            marked,
+            [std::ptr::without_provenance::<u8>(7 * PAGE + LAST)]
+        );
+        assert!(marked.iter().all(last));
     }
 
     #[test]
