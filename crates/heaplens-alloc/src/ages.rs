@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::arena::Arena;
+use crate::sampler::Weight;
 use crate::sums::Sums;
 use crate::tally::Tally;
 
@@ -94,19 +95,19 @@ impl Room {
 }
 
 impl Ages {
-    /// Adds a sample of `size` bytes, drawn at `interval`, that lived for an age of
-    /// this class. `false` if there is no room for it.
+    /// Adds a sample of `size` bytes, and this weight, that lived for an age of this class.
+    /// `false` if there is no room for it.
     pub(crate) fn record(
         &self,
         arena: &Arena,
         room: &Room,
         class: usize,
         size: u64,
-        interval: u64,
+        weight: Weight,
     ) -> bool {
         let node = self.node(arena, room, class as u32);
         if let Some(node) = node {
-            node.sums.record(size, interval);
+            node.sums.record(size, weight);
         }
         node.is_some()
     }
@@ -202,12 +203,13 @@ mod tests {
         unsafe { arena.zeroed::<u64>() }.expect("fits");
         let (ages, room) = (Ages(AtomicU32::new(0)), Room::new(3));
         let mut expected = [Tally::default(); AGE_CLASSES];
+        let record = |class, size| ages.record(&arena, &room, class, size, Weight::new(size, 1000));
         for (class, size) in [(0, 8), (3, 100), (0, 16), (9, 64), (3, 7)] {
-            assert!(ages.record(&arena, &room, class, size, 1000));
+            assert!(record(class, size));
             expected[class].record(size, 1000);
         }
-        assert!(!ages.record(&arena, &room, 4, 8, 1000), "three classes fit");
-        assert!(ages.record(&arena, &room, 9, 8, 1000));
+        assert!(!record(4, 8), "three classes fit");
+        assert!(record(9, 8));
         expected[9].record(8, 1000);
         assert_eq!(ages.tallies(&arena), expected);
     }
@@ -222,8 +224,9 @@ mod tests {
             for thread in 0..4 {
                 let (ages, room) = (&ages, &room);
                 scope.spawn(move || {
-                    for step in 0..1000 {
-                        assert!(ages.record(arena, room, (step + thread) % AGE_CLASSES, 8, 1));
+                    let weight = Weight::new(8, 1);
+                    for class in (thread..).take(1000).map(|step| step % AGE_CLASSES) {
+                        assert!(ages.record(arena, room, class, 8, weight));
                     }
                 });
             }

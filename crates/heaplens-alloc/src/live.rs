@@ -17,7 +17,6 @@ use crate::filter;
 pub(crate) use crate::index::fits;
 use crate::index::{self, Index};
 use crate::mark::Mark;
-use crate::peak;
 use crate::sampler::Weight;
 use crate::tag::Shape;
 use crate::watches::Tag;
@@ -62,9 +61,9 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// The bytes that it stands for, whole: the same each time it is asked.
-    fn weight(&self) -> u64 {
-        Weight::new(self.size, self.interval).bytes().round() as u64
+    /// What it stands for. To be worked out once: an exponential.
+    pub(crate) fn weight(&self) -> Weight {
+        Weight::new(self.size, self.interval)
     }
 }
 
@@ -151,7 +150,6 @@ impl Live {
         if block.shape == Shape::Plain {
             filter::UNMARKED.add(address);
         }
-        peak::entered(block.weight());
     }
 
     /// Takes a block out before it is freed or reallocated.
@@ -171,7 +169,6 @@ impl Live {
         }
         self.count.fetch_sub(1, Ordering::Relaxed);
         ALIVE.fetch_sub(1, Ordering::Relaxed);
-        peak::left(block.weight());
         Some((Reserved { slot: number }, block))
     }
 

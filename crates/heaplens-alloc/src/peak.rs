@@ -25,6 +25,7 @@ use std::process;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::os::{self, ErrnoGuard};
+use crate::sampler::Weight;
 
 /// The mark never moves by less than this many bytes: 1 MiB.
 pub const LEAST_RISE: u64 = 1 << 20;
@@ -83,18 +84,19 @@ static WAITING: AtomicU64 = AtomicU64::new(0);
 /// a thread may be about to signal it, and another file must not have its number.
 static EVENT: AtomicU64 = AtomicU64::new(0);
 
-/// Notes that a block was entered. Safe in a signal handler and after a fork.
+/// Notes that a block of this weight was entered. Safe in a signal handler and after a
+/// fork.
 #[inline]
-pub(crate) fn entered(weight: u64) {
-    if HEAP.rise(weight) {
+pub(crate) fn entered(weight: Weight) {
+    if HEAP.rise(weight.whole_bytes()) {
         wake();
     }
 }
 
-/// Notes that a block was taken out.
+/// Notes that a block of this weight was taken out.
 #[inline]
-pub(crate) fn left(weight: u64) {
-    HEAP.fall(weight);
+pub(crate) fn left(weight: Weight) {
+    HEAP.fall(weight.whole_bytes());
 }
 
 #[cold]

@@ -16,6 +16,8 @@ use crate::label_sets::LabelSet;
 use crate::live::{self, Block, Reserved};
 use crate::mark::Mark;
 use crate::os;
+use crate::peak;
+use crate::sampler::Weight;
 use crate::sites::{self, Key, SiteId};
 use crate::stack::frames::Frames;
 use crate::store::{self, Store};
@@ -187,11 +189,11 @@ impl Ticket {
         } = self;
         // Counted before it is entered: a snapshot that sees the block alive
         // has it among the cumulative ones too.
-        store
-            .sites
-            .record(&store.arena, SiteId(entry.site), entry.size, entry.interval);
+        let weight = entry.weight();
+        store.sites.record(&store.arena, &entry, weight);
         watches::allocated(&entry);
         store.live.enter(reserved, block.addr(), &entry);
+        peak::entered(weight);
     }
 
     fn cancel(self) {
@@ -201,9 +203,8 @@ impl Ticket {
 
 /// The site of the allocation in progress.
 fn site_of(store: &Store, size: u64) -> SiteId {
-    let mut busy = false;
-    let frames = store.capture.capture(&mut busy);
-    if busy {
+    let mut frames = Frames::new();
+    if !store.capture.capture(&mut frames) {
         store::count_drop(DropReason::WalkersBusy);
     }
     let key = Key {
@@ -256,8 +257,8 @@ pub(crate) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, ptr: *mut u8, layout: La
         }
         if let Some((reserved, block)) = store.live.detach(ptr.addr()) {
             store.live.release(reserved);
-            watches::freed(&block);
-            note_lifetime(store, &block);
+            let weight = dies(&block);
+            note_lifetime(store, &block, weight);
             // SAFETY: the block was obtained in this shape.
             unsafe { give_back(inner, ptr, layout, block.shape) };
             return;
@@ -267,11 +268,25 @@ pub(crate) unsafe fn dealloc<A: GlobalAlloc>(inner: &A, ptr: *mut u8, layout: La
     unsafe { inner.dealloc(ptr, layout) };
 }
 
+/// Takes a block that left the table out of what is alive. Returns its weight.
+fn dies(block: &Block) -> Weight {
+    watches::freed(block);
+    let weight = block.weight();
+    peak::left(weight);
+    weight
+}
+
+/// Takes [`dies`] back.
+fn lives_on(block: &Block, weight: Weight) {
+    watches::restored(block);
+    peak::entered(weight);
+}
+
 /// Counts how long a block lived that is freed.
-fn note_lifetime(store: &Store, block: &Block) {
+fn note_lifetime(store: &Store, block: &Block, weight: Weight) {
     let age = Duration::from_nanos(os::now().saturating_sub(block.born));
-    let (site, class) = (SiteId(block.site), ages::age_class(age));
-    if !store.sites.record_freed(&store.arena, site, class, block) {
+    let (sites, class) = (&store.sites, ages::age_class(age));
+    if !sites.record_freed(&store.arena, block, weight, class) {
         store::count_drop(DropReason::LifetimesFull);
     }
 }
@@ -313,9 +328,7 @@ pub(crate) unsafe fn realloc<A: GlobalAlloc>(
         return unsafe { move_own(inner, ptr, layout, new_size, charged, defaults) };
     }
     let old = store.and_then(|store| store.live.detach(ptr.addr()));
-    if let Some((_, block)) = &old {
-        watches::freed(block);
-    }
+    let old = old.map(|(reserved, block)| (reserved, dies(&block), block));
     let crossed = charged || thread::charge(new_size);
     let interval = match crossed.then(|| thread::decide(new_size, defaults)) {
         Some(Decision::Sample { interval }) => Some(interval),
@@ -323,7 +336,7 @@ pub(crate) unsafe fn realloc<A: GlobalAlloc>(
     };
     let (old_shape, mark) = old
         .as_ref()
-        .map_or((Shape::Plain, Mark::NONE), |(_, block)| {
+        .map_or((Shape::Plain, Mark::NONE), |(.., block)| {
             (block.shape, block.mark)
         });
     let resize = Resize {
@@ -342,15 +355,15 @@ pub(crate) unsafe fn realloc<A: GlobalAlloc>(
         }
     };
     match (new, store, old) {
-        (Ok(new), Some(store), Some((reserved, block))) => {
+        (Ok(new), Some(store), Some((reserved, weight, block))) => {
             store.live.release(reserved);
-            note_lifetime(store, &block);
+            note_lifetime(store, &block, weight);
             new
         }
         (Ok(new), ..) => new,
-        (Err(_), Some(store), Some((reserved, block))) => {
+        (Err(_), Some(store), Some((reserved, weight, block))) => {
             store.live.enter(reserved, ptr.addr(), &block);
-            watches::restored(&block);
+            lives_on(&block, weight);
             std::ptr::null_mut()
         }
         (Err(_), ..) => std::ptr::null_mut(),

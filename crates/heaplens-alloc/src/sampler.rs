@@ -43,6 +43,11 @@ impl Weight {
         self.size / self.p
     }
 
+    /// [`Weight::bytes`], rounded: the same for the same size and interval.
+    pub(crate) fn whole_bytes(self) -> u64 {
+        (self.bytes() + 0.5) as u64
+    }
+
     /// Unbiased contribution to the variance of the objects: `(1−p)/p²`.
     pub fn objects_variance(self) -> f64 {
         (1.0 - self.p) / (self.p * self.p)

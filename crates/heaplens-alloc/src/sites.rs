@@ -9,6 +9,7 @@ use crate::ages::{AGE_CLASSES, Ages, Room};
 use crate::arena::Arena;
 use crate::label_sets::LabelSet;
 use crate::live::Block;
+use crate::sampler::Weight;
 use crate::stacks::StackId;
 use crate::sums::Sums;
 use crate::tally::Tally;
@@ -128,22 +129,27 @@ impl Sites {
         }
     }
 
-    /// Counts one sample of `size` bytes drawn at `interval`.
-    pub(crate) fn record(&self, arena: &Arena, id: SiteId, size: u64, interval: u64) {
+    /// Counts a sample of this weight, whose site is of this table.
+    pub(crate) fn record(&self, arena: &Arena, sample: &Block, weight: Weight) {
         // SAFETY: ids come from this table alone.
-        let row = unsafe { arena.at::<Row>(id.0) };
-        row.allocated.record(size, interval);
+        let row = unsafe { arena.at::<Row>(sample.site) };
+        row.allocated.record(sample.size, weight);
         self.samples.fetch_add(1, Ordering::Relaxed);
-        self.intervals.fetch_add(interval, Ordering::Relaxed);
+        self.intervals.fetch_add(sample.interval, Ordering::Relaxed);
     }
 
-    /// Counts a sample as freed, at an age of this class. `false` if there is no room
-    /// for that.
-    pub(crate) fn record_freed(&self, arena: &Arena, id: SiteId, class: usize, of: &Block) -> bool {
+    /// Counts it as freed, at an age of this class. `false` if there is no room for that.
+    pub(crate) fn record_freed(
+        &self,
+        arena: &Arena,
+        sample: &Block,
+        weight: Weight,
+        class: usize,
+    ) -> bool {
         // SAFETY: ids come from this table alone.
-        let row = unsafe { arena.at::<Row>(id.0) };
+        let row = unsafe { arena.at::<Row>(sample.site) };
         row.freed
-            .record(arena, &self.ages, class, of.size, of.interval)
+            .record(arena, &self.ages, class, sample.size, weight)
     }
 
     /// What was freed of a site, by class of age.
@@ -215,6 +221,9 @@ pub(crate) fn size_class(size: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mark::Mark;
+    use crate::tag::Shape;
+    use crate::watches::Tag;
 
     #[test]
     fn classes_are_jemallocs() {
@@ -261,7 +270,16 @@ mod tests {
             assert_ne!(sites.intern(&arena, other), Some(site));
         }
         for size in [60, 64] {
-            sites.record(&arena, site, size, 1000);
+            let sample = Block {
+                size,
+                interval: 1000,
+                born: 0,
+                site: site.0,
+                shape: Shape::Plain,
+                mark: Mark::NONE,
+                tag: Tag::NONE,
+            };
+            sites.record(&arena, &sample, sample.weight());
         }
         let mut expected = Tally::default();
         expected.record(60, 1000);

@@ -77,32 +77,33 @@ impl Capture {
         self.pool.as_ref().is_some_and(Pool::is_building)
     }
 
-    /// The stack of the caller. `busy` is set if all unwinders were in use, so
-    /// that frame pointers alone had to do.
+    /// The stack of the caller, in `frames`, which are empty. `false` if all unwinders
+    /// were in use, so that frame pointers alone had to do.
     ///
     /// Holds no lock that another thread would wait for. Must be called inside
     /// the profiler ([`thread::inside`]).
     #[inline(never)]
-    pub(crate) fn capture(&self, busy: &mut bool) -> Frames {
+    pub(crate) fn capture(&self, frames: &mut Frames) -> bool {
         let start = Registers::here();
         let memory = StackMemory::from(start.sp, thread::stack_bounds());
         let walks = self.walks.fetch_add(1, Ordering::Relaxed);
         if self.agreed.load(Ordering::Relaxed) == TRIALS && !walks.is_multiple_of(CHECK_EVERY) {
-            return by_frame_pointers(start, &memory);
+            frame_pointers::walk(start, &memory, frames);
+            return true;
         }
         let roomy = memory.room() >= tables::STACK_ROOM;
-        let mut frames = Frames::new();
         let outcome = match &self.pool {
-            Some(pool) if roomy => walk(pool, start, &memory, &mut frames),
+            Some(pool) if roomy => walk(pool, start, &memory, frames),
             _ => Outcome::Unavailable,
         };
-        if outcome != Outcome::Walked {
+        if outcome == Outcome::Walked {
+            self.compare(frames, start, &memory);
+        } else {
             // What a walk that was given up has pushed is left aside.
-            *busy = outcome == Outcome::Busy;
-            return by_frame_pointers(start, &memory);
+            frames.clear();
+            frame_pointers::walk(start, &memory, frames);
         }
-        self.compare(&frames, start, &memory);
-        frames
+        outcome != Outcome::Busy
     }
 
     /// Walks again by frame pointers and notes whether they can be trusted.
@@ -111,7 +112,9 @@ impl Capture {
         if agreed == DISTRUSTED {
             return;
         }
-        let next = if by_frame_pointers(start, memory).agrees_with(frames) {
+        let mut others = Frames::new();
+        frame_pointers::walk(start, memory, &mut others);
+        let next = if others.agrees_with(frames) {
             (agreed + 1).min(TRIALS)
         } else {
             DISTRUSTED
@@ -128,10 +131,4 @@ impl Capture {
 fn walk(pool: &Pool, start: Registers, memory: &StackMemory, frames: &mut Frames) -> Outcome {
     let walk = AssertUnwindSafe(|| pool.walk(start, memory, frames));
     catch_unwind(walk).unwrap_or(Outcome::Unavailable)
-}
-
-fn by_frame_pointers(start: Registers, memory: &StackMemory) -> Frames {
-    let mut frames = Frames::new();
-    frame_pointers::walk(start, memory, &mut frames);
-    frames
 }

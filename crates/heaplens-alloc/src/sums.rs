@@ -41,9 +41,8 @@ impl Sum {
 }
 
 impl Sums {
-    /// Adds one sample of `size` bytes drawn at `interval`.
-    pub(crate) fn record(&self, size: u64, interval: u64) {
-        let weight = Weight::new(size, interval);
+    /// Adds one sample of `size` bytes, and this weight.
+    pub(crate) fn record(&self, size: u64, weight: Weight) {
         self.samples.fetch_add(1, Ordering::Relaxed);
         self.sampled_bytes.fetch_add(size, Ordering::Relaxed);
         self.objects.add(weight.objects());

@@ -1,4 +1,4 @@
-//! Reading a word of memory of which the language knows nothing.
+//! Reading words of memory of which the language knows nothing.
 
 /// The word at an address, by an instruction that the compiler does not see
 /// through: whatever lies there, the result is some number. It reads memory, so
@@ -31,4 +31,37 @@ pub(crate) unsafe fn read(address: *const usize) -> usize {
         );
     }
     word
+}
+
+/// The word at an address and the one behind it, read as [`read`] does.
+///
+/// # Safety
+/// As for [`read`], of both.
+#[inline(always)]
+pub(crate) unsafe fn read_two(address: *const usize) -> (usize, usize) {
+    let (first, second): (usize, usize);
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: by the caller's promise both can be read.
+    unsafe {
+        std::arch::asm!(
+            "mov {first}, qword ptr [{address}]",
+            "mov {second}, qword ptr [{address} + 8]",
+            address = in(reg) address,
+            first = out(reg) first,
+            second = lateout(reg) second,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: by the caller's promise both can be read.
+    unsafe {
+        std::arch::asm!(
+            "ldp {first}, {second}, [{address}]",
+            address = in(reg) address,
+            first = lateout(reg) first,
+            second = lateout(reg) second,
+            options(nostack, preserves_flags, readonly),
+        );
+    }
+    (first, second)
 }

@@ -7,18 +7,18 @@ use super::registers::Registers;
 
 /// Follows the chain of frame records `{caller's frame pointer, return
 /// address}`. Each must lie on the stack, above the one before.
+///
+/// Not inlined: alone the loop has a register for all that it needs.
+#[inline(never)]
 pub(crate) fn walk(start: Registers, memory: &StackMemory, frames: &mut Frames) {
     let mut record = start.fp;
-    while let (Some(caller), Some(address)) = (
-        memory.read(record),
-        record.checked_add(8).and_then(|at| memory.read(at)),
-    ) {
+    frames.fill(|| {
+        let (caller, address) = memory.read_two(record)?;
+        // Nothing lies at 0, where the chain ends.
+        record = if caller > record { caller } else { 0 };
         // The lowest page is never code; nor is the address read from.
-        if address < 4096 || !frames.push(address) || caller <= record {
-            return;
-        }
-        record = caller;
-    }
+        (address >= 4096).then_some(address)
+    });
 }
 
 #[cfg(test)]

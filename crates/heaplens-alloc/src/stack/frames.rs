@@ -1,5 +1,7 @@
 //! The frames of one walk, in a buffer on the stack.
 
+use std::mem::MaybeUninit;
+
 use crate::stacks::StackKind;
 
 /// The most frames that are recorded of a stack, as in Go.
@@ -7,7 +9,9 @@ pub(crate) const MAX_FRAMES: usize = 128;
 
 /// Return addresses, leaf first.
 pub(crate) struct Frames {
-    addresses: [u64; MAX_FRAMES],
+    /// Not zeroed beforehand: it is a kilobyte.
+    addresses: [MaybeUninit<u64>; MAX_FRAMES],
+    /// So many of them, at most all, are initialised.
     len: usize,
     truncated: bool,
 }
@@ -15,10 +19,15 @@ pub(crate) struct Frames {
 impl Frames {
     pub(crate) fn new() -> Self {
         Frames {
-            addresses: [0; MAX_FRAMES],
+            addresses: [const { MaybeUninit::uninit() }; MAX_FRAMES],
             len: 0,
             truncated: false,
         }
+    }
+
+    /// Takes all frames out.
+    pub(crate) fn clear(&mut self) {
+        (self.len, self.truncated) = (0, false);
     }
 
     /// Adds a frame; `false` if there is no room, which marks the stack as cut.
@@ -27,13 +36,36 @@ impl Frames {
             self.truncated = true;
             return false;
         };
-        *place = address;
+        place.write(address);
         self.len += 1;
         true
     }
 
+    /// Adds what `next` gives until it gives nothing more. As [`Frames::push`] does, if
+    /// there is more than there is room for.
+    #[inline]
+    pub(crate) fn fill(&mut self, mut next: impl FnMut() -> Option<u64>) {
+        let mut free = self
+            .addresses
+            .get_mut(self.len..)
+            .unwrap_or_default()
+            .iter_mut();
+        // Counted at the end: a walk reads memory, which the count might be in.
+        while let Some(place) = free.next() {
+            let Some(address) = next() else {
+                self.len = MAX_FRAMES - free.len() - 1;
+                return;
+            };
+            place.write(address);
+        }
+        self.len = MAX_FRAMES;
+        self.truncated = next().is_some();
+    }
+
     pub(crate) fn as_slice(&self) -> &[u64] {
-        self.addresses.get(..self.len).unwrap_or_default()
+        let filled = self.addresses.get(..self.len).unwrap_or_default();
+        // SAFETY: the first `len` were written.
+        unsafe { std::slice::from_raw_parts(filled.as_ptr().cast(), filled.len()) }
     }
 
     pub(crate) fn kind(&self) -> StackKind {
@@ -71,6 +103,20 @@ mod tests {
         assert!(!frames.push(3));
         assert_eq!(frames.kind(), StackKind::Truncated);
         assert!(frames.as_slice().iter().copied().eq(0..MAX_FRAMES as u64));
+    }
+
+    #[test]
+    fn filling_is_pushing() {
+        for some in [0, 1, 5, MAX_FRAMES - 1, MAX_FRAMES, MAX_FRAMES + 1, 500] {
+            let (mut pushed, mut filled) = (Frames::new(), Frames::new());
+            let mut given = 1..=some as u64;
+            pushed.push(0);
+            filled.push(0);
+            assert_eq!(given.clone().all(|of| pushed.push(of)), some < MAX_FRAMES);
+            filled.fill(|| given.next());
+            assert_eq!(filled.as_slice(), pushed.as_slice());
+            assert_eq!(filled.kind(), pushed.kind(), "{some}");
+        }
     }
 
     #[test]
