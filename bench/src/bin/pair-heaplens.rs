@@ -1,4 +1,4 @@
-//! The workloads through Heaplens over jemalloc.
+//! The workloads through Heaplens over jemalloc. Prints how many samples were taken.
 
 use std::process::ExitCode;
 
@@ -6,5 +6,7 @@ use std::process::ExitCode;
 static ALLOC: heaplens_alloc::Alloc = heaplens_alloc::Alloc::new();
 
 fn main() -> ExitCode {
-    heaplens_bench::main()
+    let code = heaplens_bench::main();
+    println!("samples {}", heaplens_alloc::counters().samples);
+    code
 }
