@@ -118,9 +118,12 @@ def measure(options, builder):
 
 
 def callgrind(root):
-    result = subprocess.run([root / "scripts" / "callgrind"], cwd=root, capture_output=True,
-                            text=True, stdin=subprocess.DEVNULL, check=False)
-    return result.stdout if result.returncode == 0 else f"failed:\n{result.stderr}"
+    """What it prints for an ordinary build, one with frame pointers, and one with fat LTO."""
+    def of(*flags):
+        result = subprocess.run([root / "scripts" / "callgrind", *flags], cwd=root, text=True,
+                                capture_output=True, stdin=subprocess.DEVNULL, check=False)
+        return result.stdout if result.returncode == 0 else f"failed:\n{result.stderr}"
+    return "\n".join([of(), of("--frame-pointers"), of("--lto")])
 
 
 def now():

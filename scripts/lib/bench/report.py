@@ -237,7 +237,9 @@ def instructions(results):
              "there is `memcpy`.", "",
              table(["", *[f"{workload}" for workload in workloads]], rows)]
     if results.raw.get("callgrind"):
-        lines += ["", "`scripts/callgrind`, pairs of other kinds:", "", "```text",
+        lines += ["", "`scripts/callgrind`, pairs of all kinds, in an ordinary build, one with "
+                  "frame pointers, and one with fat LTO. `sample` is what a sample takes, with the "
+                  "free of its block.", "", "```text",
                   results.raw["callgrind"].rstrip(), "```"]
     return "\n".join(lines)
 
