@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pairs
 import plots
 from building import Builder
 from counting import count_all, wanted
-from plan import ALLOCATORS, BUILDS, CASES, QUICK_ALLOCATORS, QUICK_CASES
+from plan import ALLOCATORS, BUILDS, CASES, CORES, QUICK_ALLOCATORS, QUICK_CASES
 from report import markdown
 from running import Rounds
 
@@ -118,12 +119,14 @@ def measure(options, builder):
 
 
 def callgrind(root):
-    """What it prints for an ordinary build, one with frame pointers, and one with fat LTO."""
-    def of(*flags):
+    """What it prints for an ordinary build, one with frame pointers, and one with fat LTO. All at
+    once: instructions do not depend on the load."""
+    def of(flags):
         result = subprocess.run([root / "scripts" / "callgrind", *flags], cwd=root, text=True,
                                 capture_output=True, stdin=subprocess.DEVNULL, check=False)
         return result.stdout if result.returncode == 0 else f"failed:\n{result.stderr}"
-    return "\n".join([of(), of("--frame-pointers"), of("--lto")])
+    with ThreadPoolExecutor(CORES) as pool:
+        return "\n".join(pool.map(of, [[], ["--frame-pointers"], ["--lto"]]))
 
 
 def now():
